@@ -1,0 +1,75 @@
+#pragma once
+// The compiled bootstrap file: node, admin address, static resources, where xDS comes from.
+// Values; read once on main. envoy-behaviour.md 7.1.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/address.h"
+#include "config/access_log.h"
+#include "config/cluster.h"
+#include "config/compile.h"
+#include "config/listener.h"
+
+namespace sluice::base { class FieldErrors; }
+
+namespace sluice::config {
+
+struct Node {
+  std::string id;
+  std::string cluster;
+  std::string region, zone, sub_zone;
+  std::string metadata_bytes;   // A serialised google.protobuf.Struct.
+  bool operator==(const Node&) const = default;
+};
+
+struct AdsSource {
+  std::string cluster_name;     // A static cluster that speaks HTTP/2.
+  std::string authority;        // "": the cluster's name.
+  bool delta = false;
+  bool set_node_on_first_message_only = false;
+  std::vector<std::pair<std::string, std::string>> initial_metadata;
+  std::uint64_t backoff_base_ms = 500;
+  std::uint64_t backoff_max_ms = 30'000;
+  bool operator==(const AdsSource&) const = default;
+};
+
+// A static resource with the bytes it came from, for /config_dump.
+template <typename T>
+struct StaticResource {
+  std::shared_ptr<const T> value;
+  std::string proto_bytes;
+};
+
+struct Bootstrap {
+  Node node;
+  std::optional<base::Address> admin_address;
+  std::vector<AccessLog> admin_access_logs;
+  std::vector<StaticResource<Listener>> listeners;
+  std::vector<StaticResource<Cluster>> clusters;
+  std::optional<AdsSource> ads;
+  bool lds = false;                         // dynamic_resources.lds_config says ads.
+  bool cds = false;
+  std::uint64_t lds_fetch_timeout_ms = 15000;
+  std::uint64_t cds_fetch_timeout_ms = 15000;
+  std::string proto_bytes;                  // The whole Bootstrap, for /config_dump.
+};
+
+// Command-line values that override the file's.
+struct BootstrapOverrides {
+  std::string service_node, service_cluster, service_zone;
+  bool allow_unknown_static_fields = false;
+};
+
+// Reads YAML or JSON text; every error carries file:line. Null on error.
+std::unique_ptr<Bootstrap> LoadBootstrap(std::string_view text, std::string_view file_name,
+                                         const BootstrapOverrides& overrides,
+                                         const CompileOptions& options,
+                                         base::FieldErrors& errors);
+
+}  // namespace sluice::config

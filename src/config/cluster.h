@@ -1,0 +1,103 @@
+#pragma once
+// Compiled clusters and endpoint assignments. Values; any thread may read. envoy-behaviour.md 3.
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/address.h"
+#include "config/matchers.h"
+
+namespace sluice::config {
+
+struct Endpoint {
+  enum class Health : std::uint8_t { kUnknown, kHealthy, kUnhealthy, kDraining, kTimeout, kDegraded };
+  base::Address address;     // Family kNone: `dns_name` is to be resolved (DNS clusters).
+  std::string dns_name;
+  std::uint16_t dns_port = 0;
+  std::string hostname;      // endpoint.hostname, or dns_name; for auto_host_rewrite.
+  std::uint32_t weight = 1;
+  Health health = Health::kUnknown;
+
+  bool operator==(const Endpoint&) const = default;
+};
+
+// One ClusterLoadAssignment; priority 0 only for now, localities flattened.
+struct Assignment {
+  std::string cluster_name;
+  std::vector<Endpoint> endpoints;
+  std::uint32_t drop_percent_millionths = 0;
+
+  bool operator==(const Assignment&) const = default;
+};
+
+struct UpstreamTls {
+  std::string sni;             // "": none.
+  std::string ca_pem;          // "": the system's CAs.
+  bool verify = true;          // False only with trust_chain_verification ACCEPT_UNTRUSTED.
+  std::vector<StringMatcher> subject_alt_names;  // Empty: the name in `sni` must match.
+  std::string certificate_pem; // Client certificate, optional.
+  std::string private_key_pem;
+  int version_min = 0x0303;    // TLS1_2_VERSION
+  int version_max = 0x0304;
+  std::vector<std::string> alpn;
+
+  bool operator==(const UpstreamTls&) const = default;
+};
+
+struct BreakerLimits {
+  std::uint32_t connections_max = 1024;
+  std::uint32_t pending_max = 1024;
+  std::uint32_t requests_max = 1024;
+  std::uint32_t retries_max = 3;
+  bool track_remaining = false;
+  bool operator==(const BreakerLimits&) const = default;
+};
+
+struct TcpKeepalive {
+  std::uint32_t probes = 0;  // 0: the system's.
+  std::uint32_t time_s = 0;
+  std::uint32_t interval_s = 0;
+  bool operator==(const TcpKeepalive&) const = default;
+};
+
+struct DnsOptions {
+  enum class Family : std::uint8_t { kAuto, kV4Only, kV6Only, kV4Preferred, kAll };
+  Family family = Family::kAuto;
+  std::uint64_t refresh_ms = 5000;
+  bool respect_ttl = false;
+  std::uint64_t failure_base_ms = 5000;
+  std::uint64_t failure_max_ms = 50000;
+  bool operator==(const DnsOptions&) const = default;
+};
+
+struct Cluster {
+  enum class Type : std::uint8_t { kStatic, kStrictDns, kLogicalDns, kEds };
+  std::string name;
+  std::string stat_name;                     // alt_stat_name, else name with ':' as '_'.
+  Type type = Type::kStatic;
+  std::string eds_service_name;              // kEds: the assignment's name.
+  std::uint64_t eds_fetch_timeout_ms = 15000;
+  Assignment assignment;                     // All but kEds.
+  DnsOptions dns;
+
+  std::uint64_t connect_timeout_ms = 5000;   // TCP connect and TLS handshake together.
+  std::uint32_t connection_buffer_limit_bytes = 64 * 1024;
+  std::uint32_t panic_threshold_percent = 50;
+  std::array<BreakerLimits, 2> breakers;     // DEFAULT, HIGH.
+  std::optional<UpstreamTls> tls;
+  std::optional<TcpKeepalive> keepalive;
+  std::uint64_t idle_timeout_ms = 3'600'000; // Of a pooled connection.
+  std::uint32_t requests_per_connection_max = 0;
+  std::uint32_t response_fields_max = 100;
+  std::uint32_t response_head_bytes_max = 60 * 1024;
+  bool http2 = false;                        // Only the control plane's cluster may say so yet.
+
+  bool operator==(const Cluster&) const = default;
+};
+
+}  // namespace sluice::config
