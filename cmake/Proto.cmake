@@ -36,8 +36,22 @@ if(sluice_proto_sources)
   if(sluice_sanitize_flags)
     target_compile_options(sluice_proto PRIVATE -fno-sanitize=all)
   endif()
-  # One translation unit per dozen files: parsing protobuf's own headers is most of the time.
-  set_target_properties(sluice_proto PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 12)
+  # One translation unit per dozen files: parsing protobuf's own headers is most of the time. Each
+  # generated file defines the same two static names, so each include gets them under names of its own.
+  set_target_properties(sluice_proto PROPERTIES
+    UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 12 UNITY_BUILD_UNIQUE_ID SLUICE_PROTO_FILE
+    UNITY_BUILD_CODE_BEFORE_INCLUDE [[
+#include "google/protobuf/generated_message_reflection.h"
+#include "google/protobuf/generated_message_util.h"
+#define SLUICE_JOIN_(a, b) a##_##b
+#define SLUICE_JOIN(a, b) SLUICE_JOIN_(a, b)
+#define schemas SLUICE_JOIN(schemas, SLUICE_PROTO_FILE)
+#define file_default_instances SLUICE_JOIN(file_default_instances, SLUICE_PROTO_FILE)
+]]
+    UNITY_BUILD_CODE_AFTER_INCLUDE [[
+#undef schemas
+#undef file_default_instances
+]])
   set(scope PUBLIC)
 else()
   add_library(sluice_proto INTERFACE)
