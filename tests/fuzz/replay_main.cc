@@ -80,9 +80,8 @@ std::size_t Below(std::mt19937_64& random, std::size_t bound) {
 }
 
 char InterestingByte(std::mt19937_64& random) {
-  static constexpr std::string_view kBytes("\r\n\t :;,=/?#%\"\\{}[]-+.09aAfF\x7f\x80\xff\0\x01",
-                                           35);
-  return kBytes[Below(random, kBytes.size())];
+  static constexpr char kBytes[] = "\r\n\t :;,=/?#%\"\\{}[]-+.09aAfF\x7f\x80\xff\0\x01";
+  return kBytes[Below(random, sizeof(kBytes) - 1)];
 }
 
 void MutateOnce(std::string& input, const std::string& other, std::mt19937_64& random) {
