@@ -19,7 +19,7 @@ find_path(SLUICE_CLI11_DIR CLI/CLI.hpp REQUIRED)
 # The parts of abseil that are allowed everywhere.
 add_library(sluice_absl INTERFACE)
 target_link_libraries(sluice_absl INTERFACE
-  absl::status absl::statusor absl::flat_hash_map absl::hash absl::random_random absl::cleanup)
+  absl::status absl::statusor absl::flat_hash_map absl::hash absl::any_invocable absl::random_random absl::cleanup)
 
 # Asio and Beast, header only. One way of building them, said once: no deprecated interfaces.
 add_library(sluice_boost INTERFACE)
