@@ -9,7 +9,7 @@
 namespace sluice::http {
 
 struct Authority {
-  std::string_view host;              // Without brackets' content changed: "[::1]" keeps them.
+  std::string_view host;  // Without brackets' content changed: "[::1]" keeps them.
   std::optional<std::uint16_t> port;
 };
 

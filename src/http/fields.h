@@ -5,6 +5,7 @@
 // allocates nothing per field. Names are lower case. Views handed out stay valid until the next
 // change of this object. RFC 9110 section 5.
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -42,6 +43,7 @@ enum class Name : std::uint8_t {
   kGrpcStatus,
   kGrpcTimeout,
   kHost,
+  kHttp2Settings,
   kKeepAlive,
   kLocation,
   kOrigin,
@@ -86,6 +88,8 @@ class Fields {
   // Appends; `name` is lower-cased on the way. REQUIRES: no view into this object.
   void Add(std::string_view name, std::string_view value);
   void Add(Name name, std::string_view value);
+  // For one who has looked the name up already. REQUIRES: id == FindName(name).
+  void Add(Name id, std::string_view name, std::string_view value);
   // Replaces every field of that name by one.
   void Set(std::string_view name, std::string_view value);
   void Set(Name name, std::string_view value);
@@ -133,10 +137,15 @@ class Fields {
     std::uint32_t name_at;
     std::uint32_t value_at;
     std::uint32_t value_size;
-    std::uint16_t name_size;
+    std::uint32_t name_size;
     Name id;
   };
-  void Append(Name id, std::string_view name, std::string_view value);
+  template <typename Matches>
+  std::size_t RemoveIf(Matches matches);
+  // Replaces the first field for which `matches` says so and removes the others of them.
+  template <typename Matches>
+  bool ReplaceFirst(Matches matches, std::string_view value);
+  bool Owns(std::string_view text) const;
 
   static_assert(static_cast<unsigned>(Name::kCount) <= 64, "present_ is one word");
 

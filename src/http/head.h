@@ -15,7 +15,16 @@ enum class Version : std::uint8_t { kHttp10, kHttp11, kHttp2 };
 std::string_view VersionText(Version version);  // "HTTP/1.1"; "HTTP/2" as Envoy's %PROTOCOL%.
 
 enum class Method : std::uint8_t {
-  kGet, kHead, kPost, kPut, kDelete, kConnect, kOptions, kTrace, kPatch, kOther
+  kGet,
+  kHead,
+  kPost,
+  kPut,
+  kDelete,
+  kConnect,
+  kOptions,
+  kTrace,
+  kPatch,
+  kOther
 };
 Method FindMethod(std::string_view text);  // Case-sensitive (RFC 9110 section 9.1).
 
@@ -38,10 +47,10 @@ struct RequestHead {
   Fields fields;          // Without Host, Content-Length and Transfer-Encoding: those live above
                           // and in `body`, and are written anew by the encoder.
   BodyFraming body;
-  bool keep_alive = true;          // What the client asked for, by version and Connection.
-  bool expect_continue = false;    // Expect: 100-continue.
-  bool upgrade = false;            // Connection: upgrade with an Upgrade field.
-  bool has_content_length = false; // "Content-Length: 0" differs from none when re-encoded.
+  bool keep_alive = true;           // What the client asked for, by version and Connection.
+  bool expect_continue = false;     // Expect: 100-continue.
+  bool upgrade = false;             // Connection: upgrade with an Upgrade field.
+  bool has_content_length = false;  // "Content-Length: 0" differs from none when re-encoded.
 
   std::string_view PathWithoutQuery() const {
     return std::string_view(path).substr(0, path.find_first_of("?#"));
@@ -55,7 +64,7 @@ struct ResponseHead {
   Fields fields;   // Without Content-Length and Transfer-Encoding.
   BodyFraming body;
   bool keep_alive = true;
-  bool has_content_length = false;  // Also for HEAD and 304, where it is forwarded as metadata:
+  bool has_content_length = false;   // Also for HEAD and 304, where it is forwarded as metadata:
   std::uint64_t content_length = 0;  // then `body` is kNone.
 
   void Clear();
