@@ -18,7 +18,8 @@ build/.deps-%: tools/install_deps.sh
 	@mkdir -p build && touch $@
 
 # $(call configure,<preset>)
-configure = test -f build/$(1)/build.ninja || cmake --preset $(1) --log-level=WARNING
+# Quiet unless it fails.
+configure = test -f build/$(1)/build.ninja || { mkdir -p build; cmake --preset $(1) >build/configure-$(1).log 2>&1 || { cat build/configure-$(1).log; exit 1; }; }
 
 deps: build/.deps-build build/.deps-run build/.deps-test ## install what is missing
 
