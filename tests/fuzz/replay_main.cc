@@ -23,6 +23,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 // Present in sanitizer builds only.
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the sanitizers' name.
 extern "C" __attribute__((weak)) void __sanitizer_set_death_callback(void (*callback)());
 
 namespace {
