@@ -24,8 +24,13 @@ class Regex {
   // `worker` < 256 is the calling worker's index; kNoWorker off the workers (locks).
   static constexpr unsigned kNoWorker = ~0U;
   bool FullMatch(std::string_view text, unsigned worker) const;
-  // Replaces every match in `text` (\0..\9 in `substitution`); false when nothing matched.
+  // Replaces every match in `text` (\0..\9 in `substitution`); false, and `text` as it was, when
+  // nothing matched or more than 256 KiB would come out.
   bool ReplaceAll(std::string& text, const std::string& substitution, unsigned worker) const;
+  // False after adding an error: a group that the pattern does not have, a stray backslash.
+  bool CheckSubstitution(const std::string& substitution, base::FieldErrors& errors) const;
+  // What every text that matches begins with, as far as that is known; for indexes.
+  std::string LiteralPrefix() const;
   const std::string& pattern() const;
   bool operator==(const Regex& other) const { return pattern() == other.pattern(); }
 

@@ -6,9 +6,11 @@
 // envoy-behaviour.md 2.4 to 2.6.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -166,7 +168,8 @@ struct VirtualHost {
   bool operator==(const VirtualHost& other) const;
 };
 
-class DomainIndex;  // config/domain_index.h: exact, suffix, prefix and '*' tables.
+class DomainIndex;        // config/domain_index.h: exact, suffix, prefix and '*' tables.
+struct RouteTableSource;  // compile_route_bytes.cc: the bytes of each virtual host.
 
 struct RouteTable {
   std::string name;
@@ -175,11 +178,19 @@ struct RouteTable {
   std::vector<std::string> internal_only_headers;  // Lower case.
   bool most_specific_mutations_win = false;
   bool ignore_port_in_host = false;
+  bool validate_clusters = false;  // A cluster that is not there is an error of the whole table.
   std::vector<NamedPerFilterConfig> per_filter;
-  std::shared_ptr<const DomainIndex> index;  // Derived; not compared.
+  std::shared_ptr<const DomainIndex> index;         // Derived; not compared.
+  std::shared_ptr<const RouteTableSource> source;   // What the next version is compared with; null
+                                                    // unless compiled from bytes. Not compared.
 
   bool operator==(const RouteTable& other) const;  // Virtual hosts by value.
 };
+
+// Calls `visit` for each cluster that a route names, in order; the same name may come often.
+void VisitClusters(const RouteTable& table,
+                   const std::function<void(const VirtualHost&, const Route&, std::string_view)>&
+                       visit);
 
 // Null members: no virtual host, or no route in it. Both live as long as the table.
 struct RouteMatchResult {

@@ -1,0 +1,147 @@
+#include "config/matchers.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/strings.h"
+#include "http/head.h"
+
+namespace sluice::config {
+namespace {
+
+// `lower` is lower case already.
+bool EqualsFolded(std::string_view value, std::string_view lower) {
+  return value.size() == lower.size() &&
+         std::equal(value.begin(), value.end(), lower.begin(),
+                    [](char a, char b) { return base::ToLower(a) == b; });
+}
+
+bool ContainsFolded(std::string_view value, std::string_view lower) {
+  return std::search(value.begin(), value.end(), lower.begin(), lower.end(), [](char a, char b) {
+           return base::ToLower(a) == b;
+         }) != value.end();
+}
+
+bool EqualsAs(std::string_view value, std::string_view text, bool ignore_case) {
+  return ignore_case ? EqualsFolded(value, text) : value == text;
+}
+
+// Room for a number that is to be looked at as text.
+struct Digits {
+  char text[24];
+};
+
+// The joined values of a field, or what stands in for fields that a RequestHead keeps elsewhere.
+std::optional<std::string_view> ValueOf(const http::RequestHead& head, std::string_view name,
+                                        std::string& scratch, Digits& digits) {
+  if (name.starts_with(':')) {
+    const auto unless_empty = [](const std::string& text) -> std::optional<std::string_view> {
+      if (text.empty()) return std::nullopt;
+      return text;
+    };
+    if (name == ":path") return unless_empty(head.path);
+    if (name == ":method") return head.method_text;
+    if (name == ":authority") return unless_empty(head.authority);
+    if (name == ":scheme") return unless_empty(head.scheme);
+    return std::nullopt;
+  }
+  if (name == "host") {
+    if (head.authority.empty()) return std::nullopt;
+    return head.authority;
+  }
+  if (name == "content-length") {
+    if (!head.has_content_length) return std::nullopt;
+    const std::uint64_t length =
+        head.body.kind == http::BodyFraming::Kind::kLength ? head.body.length : 0;
+    const auto result = std::to_chars(digits.text, digits.text + sizeof(digits.text), length);
+    return std::string_view(digits.text, static_cast<std::size_t>(result.ptr - digits.text));
+  }
+  if (name == "transfer-encoding") {
+    if (head.body.kind != http::BodyFraming::Kind::kChunked) return std::nullopt;
+    return "chunked";
+  }
+  return head.fields.GetJoined(name, scratch);
+}
+
+bool InRange(std::string_view value, std::int64_t start, std::int64_t end) {
+  std::string_view text = base::TrimOws(value);
+  if (text.starts_with('+')) {
+    text.remove_prefix(1);
+    if (text.starts_with('-')) return false;
+  }
+  std::int64_t number = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || stop != text.data() + text.size() || text.empty()) return false;
+  return number >= start && number < end;
+}
+
+}  // namespace
+
+bool StringMatcher::Matches(std::string_view value, unsigned worker) const {
+  switch (kind) {
+    case Kind::kExact:
+      return EqualsAs(value, text, ignore_case);
+    case Kind::kPrefix:
+      return value.size() >= text.size() &&
+             EqualsAs(value.substr(0, text.size()), text, ignore_case);
+    case Kind::kSuffix:
+      return value.size() >= text.size() &&
+             EqualsAs(value.substr(value.size() - text.size()), text, ignore_case);
+    case Kind::kContains:
+      return ignore_case ? ContainsFolded(value, text)
+                         : value.find(text) != std::string_view::npos;
+    case Kind::kRegex:
+      return regex.has_value() && regex->FullMatch(value, worker);
+  }
+  return false;
+}
+
+bool HeaderMatcher::Matches(const http::RequestHead& head, unsigned worker) const {
+  // Two fields of one name are joined here; the capacity stays, so a warm thread allocates nothing.
+  thread_local std::string scratch;
+  Digits digits;
+  std::optional<std::string_view> value = ValueOf(head, name, scratch, digits);
+  if (!value.has_value()) {
+    if (!missing_as_empty) return kind == Kind::kPresent && present == invert;
+    value = "";
+  }
+  bool matches = false;
+  switch (kind) {
+    case Kind::kPresent:
+      matches = present;
+      break;
+    case Kind::kString:
+      matches = string.Matches(*value, worker);
+      break;
+    case Kind::kRange:
+      matches = InRange(*value, range_start, range_end);
+      break;
+  }
+  return matches != invert;
+}
+
+bool QueryMatcher::Matches(std::string_view path, unsigned worker) const {
+  const std::optional<std::string_view> value = FindQueryParameter(path, name);
+  if (!string.has_value()) return value.has_value() == present;
+  return value.has_value() && string->Matches(*value, worker);
+}
+
+std::optional<std::string_view> FindQueryParameter(std::string_view path, std::string_view name) {
+  const std::size_t question = path.find_first_of("?#");
+  if (question == std::string_view::npos || path[question] == '#') return std::nullopt;
+  std::string_view query = path.substr(question + 1);
+  query = query.substr(0, query.find('#'));
+  while (!query.empty()) {
+    const std::size_t end = query.find('&');
+    const std::string_view pair = query.substr(0, end);
+    const std::size_t equals = pair.find('=');
+    if (pair.substr(0, equals) == name && !pair.empty()) {
+      return equals == std::string_view::npos ? std::string_view("") : pair.substr(equals + 1);
+    }
+    if (end == std::string_view::npos) break;
+    query.remove_prefix(end + 1);
+  }
+  return std::nullopt;
+}
+
+}  // namespace sluice::config
