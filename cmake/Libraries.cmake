@@ -11,9 +11,10 @@ find_package(yaml-cpp CONFIG REQUIRED)
 find_package(prometheus-cpp CONFIG REQUIRED COMPONENTS core)
 find_package(ZLIB REQUIRED)
 find_package(PkgConfig REQUIRED)
-pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
-pkg_check_modules(cares REQUIRED IMPORTED_TARGET libcares)
-pkg_check_modules(nghttp2 REQUIRED IMPORTED_TARGET libnghttp2)
+# Names of our own: "re2" would make gRPC's finder believe that it had already run.
+pkg_check_modules(sluice_re2 REQUIRED IMPORTED_TARGET re2)
+pkg_check_modules(sluice_cares REQUIRED IMPORTED_TARGET libcares)
+pkg_check_modules(sluice_nghttp2 REQUIRED IMPORTED_TARGET libnghttp2)
 find_path(SLUICE_CLI11_DIR CLI/CLI.hpp REQUIRED)
 
 # The parts of abseil that are allowed everywhere.

@@ -31,13 +31,13 @@ endfunction()
 sluice_room(base
   LIBS sluice_absl spdlog::spdlog Threads::Threads)
 sluice_room(http ROOMS base
-  LIBS PkgConfig::nghttp2)
+  LIBS PkgConfig::sluice_nghttp2)
 sluice_room(config ROOMS base http
-  LIBS sluice_proto yaml-cpp PkgConfig::re2 OpenSSL::SSL OpenSSL::Crypto)
+  LIBS sluice_proto yaml-cpp PkgConfig::sluice_re2 OpenSSL::SSL OpenSSL::Crypto)
 sluice_room(observe ROOMS base http config
   LIBS prometheus-cpp::core ZLIB::ZLIB)
 sluice_room(net ROOMS base
-  LIBS OpenSSL::SSL OpenSSL::Crypto PkgConfig::cares)
+  LIBS OpenSSL::SSL OpenSSL::Crypto PkgConfig::sluice_cares)
 sluice_room(web ROOMS base http net
   LIBS sluice_boost)
 sluice_room(filters ROOMS base http config observe)
