@@ -8,12 +8,12 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/random.h"
 #include "config/snapshot.h"
 #include "net/buffer.h"
 #include "net/loop.h"
+#include "net/socket.h"
 #include "net/tls.h"
 #include "observe/registry.h"
 #include "upstream/host_set.h"
@@ -39,6 +39,9 @@ struct WorkerParts {
   base::Random& random;
   unsigned worker = 0;
   unsigned workers = 1;
+  // A seam for tests.
+  std::unique_ptr<net::Stream> (*connect)(net::Loop&, const base::Address&,
+                                          const net::ConnectOptions&) = &net::StartConnect;
 };
 
 class Clusters {
@@ -56,13 +59,6 @@ class Clusters {
   // Null: no such cluster. Valid until the next call of a member, unless retained by a Try.
   Cluster* Find(std::string_view name);
   std::size_t size() const;
-  // Per host gauges for /clusters, published as a value (any thread may keep it).
-  struct HostSample {
-    base::Address address;
-    std::uint64_t cx_active, cx_total, cx_connect_fail, rq_active, rq_total, rq_success, rq_error,
-        rq_timeout;
-  };
-  std::vector<HostSample> SampleHosts(std::string_view name) const;
   // Closes idle connections of all clusters (shutdown).
   void CloseIdle();
 

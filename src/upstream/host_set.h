@@ -12,16 +12,31 @@
 
 #include "base/address.h"
 #include "config/cluster.h"
+#include "observe/cells.h"
 
 namespace sluice::upstream {
+
+// Statistics of one host, a cache line per worker; admin sums them for /clusters.
+struct HostStats {
+  struct alignas(64) PerWorker {
+    observe::Counter cx_total, cx_connect_fail, rq_total, rq_success, rq_error, rq_timeout;
+    observe::Gauge cx_active, rq_active;
+  };
+  explicit HostStats(unsigned worker_count) : workers(worker_count) {}
+  std::vector<PerWorker> workers;
+};
 
 struct Host {
   base::Address address;
   std::string hostname;  // For auto_host_rewrite and %UPSTREAM_HOST_NAME%; "" when none is known.
   std::uint32_t weight = 1;
   config::Endpoint::Health health = config::Endpoint::Health::kUnknown;
+  std::shared_ptr<HostStats> stats;  // Kept while the address stays in the set. Not compared.
 
-  bool operator==(const Host&) const = default;
+  bool operator==(const Host& other) const {
+    return address == other.address && hostname == other.hostname && weight == other.weight &&
+           health == other.health;
+  }
 };
 
 struct HostSet {
@@ -36,9 +51,16 @@ struct HostSet {
   bool operator==(const HostSet&) const = default;
 };
 
-// Unresolved endpoints (family kNone) are skipped; of equal addresses the first counts.
+struct HostSetOptions {
+  std::uint32_t panic_threshold_percent = 50;
+  std::uint32_t drop_percent_millionths = 0;
+  unsigned workers = 1;
+};
+
+// Unresolved endpoints (family kNone) are skipped; of equal addresses the first counts. Hosts that
+// are in `previous` (may be null) keep their statistics.
 std::shared_ptr<const HostSet> BuildHostSet(const std::vector<config::Endpoint>& endpoints,
-                                            std::uint32_t panic_threshold_percent,
-                                            std::uint32_t drop_percent_millionths);
+                                            const HostSet* previous,
+                                            const HostSetOptions& options);
 
 }  // namespace sluice::upstream

@@ -6,38 +6,59 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "http/h1_codec.h"
 #include "net/buffer.h"
 #include "net/stream.h"
 #include "net/task.h"
+#include "net/timer_wheel.h"
+#include "net/waiter.h"
 #include "upstream/clusters.h"
 
 namespace sluice::upstream {
 
+struct Epoch;
+struct HostPool;
+
 // An open connection; belongs to the pool while idle and to one attempt while busy.
 class Connection {
  public:
-  net::Stream& stream();
-  net::Buffer& input();           // Bytes read and not yet consumed.
-  http::H1Parser& parser();
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  net::Stream& stream() { return *stream_; }
+  net::Buffer& input() { return input_; }  // Bytes read and not yet consumed.
+  http::H1Parser& parser() { return parser_; }
   const Host& host() const;
   // True once a response was received on it: a failure before the first response byte of a later
   // request may be the keep-alive race and is safe to replay.
-  bool reused() const;
-  std::uint64_t id() const;
+  bool reused() const { return responses_ > 0; }
+  std::uint64_t id() const { return id_; }
 
  private:
-  friend class Pool;
   friend class Attempt;
-  friend class Clusters;
-  struct State;
-  explicit Connection(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  friend class Cluster;
+  // REQUIRES: the connection is booked with the cluster.
+  Connection(Cluster& cluster, HostPool& pool, std::uint8_t booking,
+             std::unique_ptr<net::Stream> stream);
+  static void OnIdleGone(void* self);
+  static void OnIdleTimeout(void* self);
 
- public:
-  ~Connection();
+  Cluster& cluster_;  // Retained.
+  HostPool& pool_;
+  Epoch* epoch_;
+  std::unique_ptr<net::Stream> stream_;
+  net::Buffer input_;
+  http::H1Parser parser_;
+  net::Timer idle_timer_;
+  base::Monotonic connected_;
+  std::uint64_t id_;
+  std::uint32_t responses_ = 0;
+  std::uint8_t booking_;  // Cluster::Booking
+  bool busy_ = true;
 };
 
 enum class AcquireResult : std::uint8_t {
@@ -67,11 +88,11 @@ class Attempt {
   void Close();
 
   Connection& connection();               // REQUIRES: acquired.
-  bool acquired() const;
+  bool acquired() const { return connection_ != nullptr; }
   const config::Cluster& config() const;
   observe::ClusterStats& stats();
   const Host* host() const;               // The chosen one; null before choosing.
-  std::string_view failure_reason() const;
+  std::string_view failure_reason() const { return failure_; }
 
   // The response was complete. `reusable`: both sides said keep-alive and nothing is left over.
   // Otherwise, and when never called, the connection is closed with the attempt.
@@ -81,8 +102,30 @@ class Attempt {
   void CountTimeout();
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  friend class Cluster;
+  enum class Wait : std::uint8_t { kGo, kTimeout, kClosed, kOverflow };
+  bool TakeCredit();
+  bool ChooseHost();
+  net::Task<AcquireResult> Connect();
+  net::Task<Wait> WaitPending(std::uint64_t timeout_ms);
+  AcquireResult ConnectFailed();
+  static void OnTimer(void* self);
+
+  Cluster& cluster_;
+  Epoch* epoch_;
+  HostPool* pool_ = nullptr;
+  std::unique_ptr<Connection> connection_;
+  std::unique_ptr<net::Stream> connecting_;
+  net::Waiter waiter_;
+  net::Timer timer_;
+  Attempt* pending_next_ = nullptr;
+  Attempt* pending_previous_ = nullptr;
+  std::string failure_;
+  std::uint8_t booking_ = 0;  // Of `connecting_`: Cluster::Booking.
+  bool credited_ = false;
+  bool pending_ = false;
+  bool timed_out_ = false;
+  bool closed_ = false;
 };
 
 const config::Cluster& ConfigOf(const Cluster& cluster);

@@ -1,0 +1,246 @@
+#include "upstream/cluster.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace sluice::upstream {
+
+Cluster::Cluster(const WorkerParts& parts, ClusterParts cluster)
+    : parts_(parts),
+      stat_name_(cluster.config->stat_name),
+      stats_(&parts.registry.Get<observe::ClusterStats>(observe::Scope::kCluster, stat_name_,
+                                                        parts.worker)),
+      epoch_(new Epoch{std::move(cluster.config), std::move(cluster.tls), 1}),
+      cursor_(parts.random.Next() % 65536) {
+  TakeBreaker(std::move(cluster.breaker));
+  if (cluster.hosts != nullptr) SetHosts(std::move(cluster.hosts));
+}
+
+Cluster::~Cluster() {
+  CloseIdle();
+  UnrefEpoch(epoch_);
+  for (auto& [address, pool] : by_address_) {
+    SLUICE_DCHECK(pool->refs == 0);
+    delete pool;
+  }
+  parts_.registry.Release(observe::Scope::kCluster, stat_name_, parts_.worker);
+}
+
+void Cluster::TakeBreaker(std::shared_ptr<SharedBreaker> breaker) {
+  if (breaker == breaker_) return;
+  // Main keeps the breaker object of a cluster for the cluster's life, so nothing is leased here.
+  SLUICE_CHECK(breaker_ == nullptr);
+  breaker_ = std::move(breaker);
+  connections_ = std::make_unique<Lease>(breaker_->connections, parts_.workers);
+  requests_ = std::make_unique<Lease>(breaker_->requests, parts_.workers);
+  pending_ = std::make_unique<Lease>(breaker_->pending, parts_.workers);
+}
+
+void Cluster::Update(ClusterParts cluster) {
+  removed_ = false;
+  TakeBreaker(std::move(cluster.breaker));
+  const bool same = *cluster.config == *epoch_->config;
+  if (!same) {
+    UnrefEpoch(epoch_);
+    epoch_ = new Epoch{std::move(cluster.config), std::move(cluster.tls), 1};
+    CloseIdle();
+  }
+  if (cluster.hosts != nullptr) SetHosts(std::move(cluster.hosts));
+  WakePending();
+}
+
+void Cluster::SetHosts(std::shared_ptr<const HostSet> hosts) {
+  hosts_ = std::move(hosts);
+  for (auto& [address, pool] : by_address_) pool->in_set = false;
+  pools_.clear();
+  for (const Host& host : hosts_->hosts) {
+    HostPool*& pool = by_address_[host.address];
+    if (pool == nullptr) {
+      pool = new HostPool(host);
+    } else {
+      pool->host = host;
+    }
+    pool->in_set = true;
+    pools_.push_back(pool);
+  }
+  std::vector<HostPool*> gone;
+  for (auto& [address, pool] : by_address_) {
+    if (!pool->in_set) gone.push_back(pool);
+  }
+  for (HostPool* pool : gone) {
+    ++pool->refs;
+    CloseIdleOf(*pool, true);
+    UnrefPool(pool);
+  }
+  WakePending();
+}
+
+HostPool* Cluster::PickHost() {
+  if (hosts_ == nullptr || hosts_->schedule.empty()) return nullptr;
+  const std::vector<std::uint32_t>& schedule = hosts_->schedule;
+  if (hosts_->panic) stats_->lb_healthy_panic.Add();
+  return pools_[schedule[cursor_++ % schedule.size()]];
+}
+
+bool Cluster::ShouldDrop() {
+  if (hosts_ == nullptr || hosts_->drop_percent_millionths == 0) return false;
+  return parts_.random.Next() % 1'000'000 < hosts_->drop_percent_millionths;
+}
+
+std::unique_ptr<Connection> Cluster::TakeIdle(HostPool& pool) {
+  while (!pool.idle.empty()) {
+    std::unique_ptr<Connection> connection = std::move(pool.idle.back());
+    pool.idle.pop_back();
+    connection->idle_timer_.Cancel();
+    connection->stream_->WatchHangup(nullptr, nullptr);
+    if (connection->stream_->closed()) continue;
+    if (connection->stream_->ReadyToRead()) {
+      // A byte or a FIN that nobody asked for: not a connection to send a request on.
+      const std::span<char> space = connection->input_.Reserve(net::BufferPool::kBlockBytes);
+      if (space.empty()) continue;
+      const net::IoResult read = connection->stream_->Read(space);
+      if (read.status != net::IoStatus::kWouldBlock) {
+        if (read.status == net::IoStatus::kOk) stats_->upstream_cx_protocol_error.Add();
+        continue;
+      }
+    }
+    connection->busy_ = true;
+    return connection;
+  }
+  return nullptr;
+}
+
+void Cluster::PutIdle(std::unique_ptr<Connection> connection) {
+  Connection& c = *connection;
+  c.busy_ = false;
+  const std::uint32_t requests_max = config().requests_per_connection_max;
+  const bool used_up = requests_max > 0 && c.responses_ >= requests_max;
+  if (used_up) stats_->upstream_cx_max_requests.Add();
+  if (!c.input_.empty()) {
+    stats_->upstream_cx_protocol_error.Add();  // Bytes after the response: poison.
+  } else if (!used_up && c.epoch_ == epoch_ && c.pool_.in_set && !removed_ &&
+             !c.stream_->closed()) {
+    c.input_.Release();
+    c.parser_.Reset();
+    c.stream_->WatchHangup(&Connection::OnIdleGone, &c);
+    if (config().idle_timeout_ms > 0) {
+      c.idle_timer_.Arm(parts_.loop.timers(), config().idle_timeout_ms);
+    }
+    c.pool_.idle.push_back(std::move(connection));
+  }
+  connection.reset();
+  WakePending();
+}
+
+void Cluster::DropIdle(Connection& connection) {
+  std::vector<std::unique_ptr<Connection>>& idle = connection.pool_.idle;
+  const auto it = std::find_if(idle.begin(), idle.end(),
+                               [&](const auto& each) { return each.get() == &connection; });
+  SLUICE_CHECK(it != idle.end());
+  const std::unique_ptr<Connection> gone = std::move(*it);
+  idle.erase(it);
+}
+
+Cluster::Booking Cluster::BookConnection(HostPool& pool) {
+  Booking booking = Booking::kCredited;
+  if (!connections_->TryAcquire()) {
+    stats_->upstream_cx_overflow.Add();
+    if (pool.connections > 0) return Booking::kRefused;
+    booking = Booking::kWithoutCredit;
+  }
+  ++pool.connections;
+  RefPool(&pool);
+  stats_->upstream_cx_total.Add();
+  stats_->upstream_cx_http1_total.Add();
+  stats_->upstream_cx_active.Add(1);
+  HostStats::PerWorker& host = pool.host.stats->workers[parts_.worker];
+  host.cx_total.Add();
+  host.cx_active.Add(1);
+  return booking;
+}
+
+void Cluster::UnbookConnection(HostPool& pool, Booking booking) {
+  if (booking == Booking::kCredited) connections_->Release();
+  --pool.connections;
+  stats_->upstream_cx_active.Add(-1);
+  stats_->upstream_cx_destroy.Add();
+  pool.host.stats->workers[parts_.worker].cx_active.Add(-1);
+  UnrefPool(&pool);
+  WakePending();
+}
+
+void Cluster::CloseIdleOf(HostPool& pool, bool all) {
+  std::vector<std::unique_ptr<Connection>> closing;
+  closing.swap(pool.idle);
+  if (!all) {
+    for (auto& connection : closing) {
+      if (connection->epoch_ == epoch_) pool.idle.push_back(std::move(connection));
+    }
+  }
+}
+
+void Cluster::CloseIdle() {
+  std::vector<HostPool*> pools;
+  for (auto& [address, pool] : by_address_) {
+    ++pool->refs;
+    pools.push_back(pool);
+  }
+  for (HostPool* pool : pools) {
+    CloseIdleOf(*pool, true);
+    UnrefPool(pool);
+  }
+}
+
+void Cluster::MarkRemoved() {
+  removed_ = true;
+  CloseIdle();
+  WakePending();
+}
+
+void Cluster::ReturnCredits() {
+  connections_->Return();
+  requests_->Return();
+  pending_->Return();
+}
+
+void Cluster::AddPending(Attempt& attempt) {
+  attempt.pending_previous_ = pending_last_;
+  attempt.pending_next_ = nullptr;
+  (pending_last_ != nullptr ? pending_last_->pending_next_ : pending_first_) = &attempt;
+  pending_last_ = &attempt;
+}
+
+void Cluster::RemovePending(Attempt& attempt) {
+  (attempt.pending_previous_ != nullptr ? attempt.pending_previous_->pending_next_
+                                        : pending_first_) = attempt.pending_next_;
+  (attempt.pending_next_ != nullptr ? attempt.pending_next_->pending_previous_ : pending_last_) =
+      attempt.pending_previous_;
+}
+
+void Cluster::WakePending() {
+  for (Attempt* attempt = pending_first_; attempt != nullptr; attempt = attempt->pending_next_) {
+    attempt->waiter_.Wake();
+  }
+}
+
+void Cluster::UnrefEpoch(Epoch* epoch) {
+  if (--epoch->refs == 0) delete epoch;
+}
+
+HostPool* Cluster::RefPool(HostPool* pool) {
+  ++pool->refs;
+  return pool;
+}
+
+void Cluster::UnrefPool(HostPool* pool) {
+  if (--pool->refs > 0 || pool->in_set) return;
+  by_address_.erase(pool->host.address);
+  delete pool;
+}
+
+void Cluster::Unretain() {
+  if (--retained_ == 0 && removed_ && on_unused_ != nullptr) on_unused_(on_unused_owner_, this);
+}
+
+}  // namespace sluice::upstream

@@ -1,0 +1,117 @@
+#pragma once
+// worker: one cluster as a worker sees it: configuration of the moment (Epoch), hosts with their
+// connections (HostPool), credits, and the exchanges that wait for one of these.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "upstream/clusters.h"
+#include "upstream/pool.h"
+
+namespace sluice::upstream {
+
+// The configuration a cluster had at some time. Counted without atomics: worker's thread only.
+// Connections made under an older epoch are not reused.
+struct Epoch {
+  std::shared_ptr<const config::Cluster> config;
+  std::shared_ptr<const net::TlsClientContext> tls;
+  int refs = 0;
+};
+
+// A host and its connections. Lives while it is in the host set or anything refers to it.
+struct HostPool {
+  explicit HostPool(Host h) : host(std::move(h)) {}
+  Host host;
+  std::vector<std::unique_ptr<Connection>> idle;  // The youngest last: reused first.
+  std::uint32_t connections = 0;                  // Idle, busy and connecting.
+  std::uint32_t refs = 0;                         // Attempts and connections.
+  bool in_set = true;
+};
+
+class Cluster {
+ public:
+  Cluster(const WorkerParts& parts, ClusterParts cluster);
+  ~Cluster();
+  Cluster(const Cluster&) = delete;
+  Cluster& operator=(const Cluster&) = delete;
+
+  void Update(ClusterParts cluster);
+  void SetHosts(std::shared_ptr<const HostSet> hosts);
+  void CloseIdle();
+  void MarkRemoved();
+  void ReturnCredits();
+
+  // The next host of the circle; null when there is none to use.
+  HostPool* PickHost();
+  bool hosts_known() const { return hosts_ != nullptr; }
+  // True for this one request when drop_overload says so.
+  bool ShouldDrop();
+
+  // An idle connection of `pool` that is still good; null when there is none.
+  std::unique_ptr<Connection> TakeIdle(HostPool& pool);
+  void PutIdle(std::unique_ptr<Connection> connection);
+  // Books a new connection (gauges, a credit). Like Envoy, a host without any connection may always
+  // have one, credit or not: else a worker could starve while another one idles.
+  enum class Booking : std::uint8_t { kRefused, kCredited, kWithoutCredit };
+  Booking BookConnection(HostPool& pool);
+  void UnbookConnection(HostPool& pool, Booking booking);
+  void WakePending();
+  void AddPending(Attempt& attempt);
+  void RemovePending(Attempt& attempt);
+
+  Epoch* RefEpoch() {
+    ++epoch_->refs;
+    return epoch_;
+  }
+  static void UnrefEpoch(Epoch* epoch);
+  HostPool* RefPool(HostPool* pool);
+  void UnrefPool(HostPool* pool);
+  // Attempts keep the object; the owner deletes it when removed and unused.
+  void Retain() { ++retained_; }
+  void Unretain();
+  void set_on_unused(void (*on_unused)(void*, Cluster*), void* owner) {
+    on_unused_ = on_unused;
+    on_unused_owner_ = owner;
+  }
+  bool unused() const { return retained_ == 0; }
+  bool removed() const { return removed_; }
+
+  const WorkerParts& parts() const { return parts_; }
+  const config::Cluster& config() const { return *epoch_->config; }
+  const Epoch* epoch() const { return epoch_; }
+  observe::ClusterStats& stats() { return *stats_; }
+  Lease& requests() { return *requests_; }
+  Lease& pending() { return *pending_; }
+
+ private:
+  friend class Connection;
+  void TakeBreaker(std::shared_ptr<SharedBreaker> breaker);
+  void CloseIdleOf(HostPool& pool, bool all);
+  // The idle connection that this is leaves the pool and is closed.
+  void DropIdle(Connection& connection);
+
+  WorkerParts parts_;
+  std::string stat_name_;
+  observe::ClusterStats* stats_;
+  Epoch* epoch_;
+  std::shared_ptr<SharedBreaker> breaker_;
+  std::unique_ptr<Lease> connections_;
+  std::unique_ptr<Lease> requests_;
+  std::unique_ptr<Lease> pending_;
+  std::shared_ptr<const HostSet> hosts_;
+  std::vector<HostPool*> pools_;  // By index into hosts_->hosts.
+  absl::flat_hash_map<base::Address, HostPool*> by_address_;
+  std::size_t cursor_;
+  Attempt* pending_first_ = nullptr;
+  Attempt* pending_last_ = nullptr;
+  std::uint32_t retained_ = 0;
+  bool removed_ = false;
+  void (*on_unused_)(void*, Cluster*) = nullptr;
+  void* on_unused_owner_ = nullptr;
+};
+
+}  // namespace sluice::upstream
