@@ -24,8 +24,10 @@ option(SLUICE_CCACHE "Use ccache when it is installed" ON)
 if(SLUICE_CCACHE)
   find_program(SLUICE_CCACHE_PROGRAM ccache)
   if(SLUICE_CCACHE_PROGRAM)
-    set(CMAKE_C_COMPILER_LAUNCHER ${SLUICE_CCACHE_PROGRAM})
-    set(CMAKE_CXX_COMPILER_LAUNCHER ${SLUICE_CCACHE_PROGRAM})
+    # A second clone elsewhere on the machine shares what the first one compiled.
+    set(CMAKE_CXX_COMPILER_LAUNCHER
+      env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${SLUICE_CCACHE_PROGRAM})
+    set(CMAKE_C_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})
   endif()
 endif()
 
