@@ -37,9 +37,12 @@ enum class Operator : std::uint8_t {
 
 struct FormatItem {
   Operator op = Operator::kLiteral;
-  std::string text;                        // kLiteral: itself. Else the first argument, lower case
-                                           // for field names.
-  std::string alternative;                 // %REQ(A?B)%: B. Other operators: the second argument.
+  // kLiteral: itself. Else the first argument, lower case for field names. kGrpcStatus:
+  // CAMEL_STRING (default), SNAKE_STRING or NUMBER. kPath: WQ (default) or NQ.
+  // kResponseCodeDetails: "" or ALLOW_WHITESPACES. Times: strftime, "" for ISO 8601.
+  std::string text;
+  // %REQ(A?B)%: B. kPath: ORIG_OR_PATH (default), ORIG or PATH.
+  std::string alternative;
   std::optional<std::uint32_t> length_max; // ":N", in bytes.
 
   bool operator==(const FormatItem&) const = default;
