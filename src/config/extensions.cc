@@ -1,0 +1,134 @@
+#include "config/extensions.h"
+
+#include <array>
+
+#include "base/field_errors.h"
+#include "base/strings.h"
+#include "config/compile_access_log.h"
+#include "config/compile_cluster.h"
+#include "config/compile_cors.h"
+#include "config/compile_http_connection_manager.h"
+#include "config/compile_tls.h"
+#include "config/proto_values.h"
+#include "config/type_registry.h"
+#include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
+#include "envoy/extensions/filters/http/router/v3/router.pb.h"
+#include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
+#include "google/protobuf/any.pb.h"
+
+namespace sluice::config {
+namespace {
+
+using google::protobuf::Any;
+
+std::optional<HttpFilterConfig> CompileRouter(const Any& any, const CompileOptions& options,
+                                              base::FieldErrors& errors) {
+  envoy::extensions::filters::http::router::v3::Router proto;
+  if (!UnpackAny(any, options, proto, errors)) return std::nullopt;
+  return RouterFilter{.suppress_envoy_headers = proto.suppress_envoy_headers()};
+}
+
+std::optional<HttpFilterConfig> CompileCors(const Any& any, const CompileOptions& options,
+                                            base::FieldErrors& errors) {
+  envoy::extensions::filters::http::cors::v3::Cors proto;
+  if (!UnpackAny(any, options, proto, errors)) return std::nullopt;
+  return CorsFilter{};
+}
+
+std::optional<PerFilterConfig> CompileCorsPerRoute(const Any& any, const CompileOptions& options,
+                                                   base::FieldErrors& errors) {
+  return CompileCorsPolicy(any, options, errors);
+}
+
+void CompileDownstreamRawBuffer(const Any& any, const CompileOptions& options,
+                                base::FieldErrors& errors) {
+  envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer proto;
+  UnpackAny(any, options, proto, errors);
+}
+
+void CompileUpstreamRawBuffer(const Any& any, const CompileOptions& options, Cluster& cluster,
+                              base::FieldErrors& errors) {
+  CompileDownstreamRawBuffer(any, options, errors);
+  cluster.tls.reset();
+}
+
+constexpr std::array kExtensions = {
+    Extension{ExtensionCategory::kNetworkFilter, "envoy.filters.network.http_connection_manager",
+              "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+              Posture::kBothSides, Maturity::kStable,
+              &CompileHttpConnectionManager},
+    Extension{ExtensionCategory::kHttpFilter, "envoy.filters.http.cors",
+              "envoy.extensions.filters.http.cors.v3.Cors",
+              Posture::kBothSides, Maturity::kStable, &CompileCors},
+    Extension{ExtensionCategory::kHttpFilter, "envoy.filters.http.router",
+              "envoy.extensions.filters.http.router.v3.Router",
+              Posture::kBothSides, Maturity::kStable, &CompileRouter},
+    Extension{ExtensionCategory::kPerRoute, "envoy.filters.http.cors",
+              "envoy.extensions.filters.http.cors.v3.CorsPolicy",
+              Posture::kBothSides, Maturity::kStable, &CompileCorsPerRoute},
+    Extension{ExtensionCategory::kAccessLogger, "envoy.access_loggers.file",
+              "envoy.extensions.access_loggers.file.v3.FileAccessLog",
+              Posture::kDataPlaneAgnostic, Maturity::kStable, &CompileFileAccessLog},
+    Extension{ExtensionCategory::kAccessLogger, "envoy.access_loggers.stdout",
+              "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
+              Posture::kDataPlaneAgnostic, Maturity::kStable, &CompileStdoutAccessLog},
+    Extension{ExtensionCategory::kAccessLogger, "envoy.access_loggers.stderr",
+              "envoy.extensions.access_loggers.stream.v3.StderrAccessLog",
+              Posture::kDataPlaneAgnostic, Maturity::kStable, &CompileStderrAccessLog},
+    Extension{ExtensionCategory::kDownstreamTransportSocket, "envoy.transport_sockets.raw_buffer",
+              "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer",
+              Posture::kBothSides, Maturity::kStable, &CompileDownstreamRawBuffer},
+    Extension{ExtensionCategory::kUpstreamTransportSocket, "envoy.transport_sockets.raw_buffer",
+              "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer",
+              Posture::kBothSides, Maturity::kStable, &CompileUpstreamRawBuffer},
+    Extension{ExtensionCategory::kUpstreamTransportSocket, "envoy.transport_sockets.tls",
+              "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+              Posture::kBothSides, Maturity::kStable, &CompileUpstreamTls},
+    Extension{ExtensionCategory::kProtocolOptions,
+              "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+              "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+              Posture::kBothSides, Maturity::kStable, &CompileHttpProtocolOptions},
+};
+
+}  // namespace
+
+std::span<const Extension> Extensions() { return kExtensions; }
+
+std::string_view CategoryName(ExtensionCategory category) {
+  switch (category) {
+    case ExtensionCategory::kNetworkFilter: return "envoy.filters.network";
+    case ExtensionCategory::kListenerFilter: return "envoy.filters.listener";
+    case ExtensionCategory::kHttpFilter: return "envoy.filters.http";
+    case ExtensionCategory::kPerRoute: return "envoy.filters.http.per_route";
+    case ExtensionCategory::kAccessLogger: return "envoy.access_loggers";
+    case ExtensionCategory::kDownstreamTransportSocket:
+      return "envoy.transport_sockets.downstream";
+    case ExtensionCategory::kUpstreamTransportSocket: return "envoy.transport_sockets.upstream";
+    case ExtensionCategory::kProtocolOptions: return "envoy.upstream_options";
+  }
+  return "";
+}
+
+const Extension* FindExtension(ExtensionCategory category, const Any& any) {
+  const std::string_view type = TypeNameOf(any.type_url());
+  for (const Extension& extension : kExtensions) {
+    if (extension.category == category && extension.type == type) return &extension;
+  }
+  return nullptr;
+}
+
+void AddUnknownExtension(ExtensionCategory category, std::string_view name, const Any& any,
+                         base::FieldErrors& errors) {
+  std::string supported;
+  for (const Extension& extension : kExtensions) {
+    if (extension.category != category) continue;
+    base::Append(supported, supported.empty() ? "" : ", ", extension.type);
+  }
+  errors.Add(base::Cat("Didn't find a registered implementation for '", base::Printable(name),
+                       "' with type URL: '", base::Printable(any.type_url()), "'; ",
+                       supported.empty()
+                           ? std::string("leave it out: none of this kind is supported")
+                           : base::Cat("use an @type that is supported here: ", supported)));
+}
+
+}  // namespace sluice::config
