@@ -1,0 +1,169 @@
+#pragma once
+// What one worker gives its connections and exchanges: loop, buffers, clusters, the current
+// configuration, statistics, the wall clock and the pool of exchange objects.
+//
+// Worker's thread only, from construction to destruction. Owned by server/worker.cc. Before it is
+// destroyed every connection must be gone: CloseAll(), then turn the loop until active() is 0.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "base/strings.h"
+#include "config/access_log.h"
+#include "config/listener.h"
+#include "net/buffer.h"
+#include "net/loop.h"
+#include "observe/registry.h"
+#include "observe/stats.h"
+#include "observe/stream_info.h"
+#include "proxy/snapshot_pin.h"
+#include "upstream/clusters.h"
+
+namespace sluice::proxy {
+
+class Exchange;
+class ServerConnection;
+
+// Writes one line, if the log's filter lets it, for an exchange that ended. Must not block.
+struct AccessLogger {
+  void (*log)(void* owner, const config::AccessLog& log, const observe::StreamInfo& info) = nullptr;
+  void* owner = nullptr;
+};
+
+struct WorkerOptions {
+  net::Loop& loop;
+  net::BufferPool& buffers;
+  upstream::Clusters& clusters;
+  observe::Registry& registry;
+  base::Random& random;
+  unsigned worker = 0;
+  AccessLogger access_logger;
+  Retire retire;
+};
+
+// A pointer to something with `std::uint32_t references`; not atomic.
+template <typename T>
+class LocalPtr {
+ public:
+  LocalPtr() = default;
+  explicit LocalPtr(T* object) : object_(object) { Take(); }
+  LocalPtr(const LocalPtr& other) : object_(other.object_) { Take(); }
+  LocalPtr(LocalPtr&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
+  LocalPtr& operator=(LocalPtr other) noexcept {
+    std::swap(object_, other.object_);
+    return *this;
+  }
+  ~LocalPtr() {
+    if (object_ != nullptr && --object_->references == 0) delete object_;
+  }
+  void reset() { *this = LocalPtr(); }
+  T* get() const { return object_; }
+  T* operator->() const { return object_; }
+  T& operator*() const { return *object_; }
+  explicit operator bool() const { return object_ != nullptr; }
+
+ private:
+  void Take() {
+    if (object_ != nullptr) ++object_->references;
+  }
+  T* object_ = nullptr;
+};
+
+// The access logs of a connection manager, kept by exchanges that have unpinned.
+struct LogPlan {
+  std::uint32_t references = 0;
+  std::vector<config::AccessLog> logs;
+};
+
+// What a worker derived from one version of one listener. Exchanges keep it while pinned.
+struct ListenerPlan {
+  ListenerPlan() = default;
+  ~ListenerPlan() { retire(std::move(listener)); }
+  ListenerPlan(const ListenerPlan&) = delete;
+  ListenerPlan& operator=(const ListenerPlan&) = delete;
+
+  std::uint32_t references = 0;
+  std::shared_ptr<const config::Listener> listener;
+  const config::FilterChain* chain = nullptr;
+  const config::HttpConnectionManager* http = nullptr;
+  observe::HttpStats* stats = nullptr;
+  observe::CorsStats* cors = nullptr;
+  bool filters = false;                // Any filter but the router.
+  bool suppress_envoy_headers = false;
+  LocalPtr<LogPlan> log;
+  Retire retire;
+};
+
+class WorkerContext {
+ public:
+  explicit WorkerContext(const WorkerOptions& options);
+  ~WorkerContext();
+  WorkerContext(const WorkerContext&) = delete;
+  WorkerContext& operator=(const WorkerContext&) = delete;
+
+  // ---- configuration
+  void Adopt(std::shared_ptr<const config::Snapshot> snapshot);
+  SnapshotHolder& snapshots() { return snapshots_; }
+
+  // ---- connections
+  // From now on (for `listener`, or with an empty name for all): responses say Connection: close
+  // and idle connections close. What is accepted later drains too.
+  void BeginDrain(std::string_view listener = {});
+  bool draining(std::string_view listener) const;
+  // Resets every connection, tunnels too.
+  void CloseAll();
+  // Connections that exist.
+  std::size_t active() const { return active_; }
+  // `idle(owner)` runs on the loop, not inline, whenever active() has become 0.
+  void set_on_idle(void (*idle)(void*), void* owner) {
+    on_idle_ = idle;
+    on_idle_owner_ = owner;
+  }
+
+  // ---- for the room's own files
+  const WorkerOptions& options() const { return options_; }
+  net::Loop& loop() { return options_.loop; }
+  // Of the current snapshot, or the last one that had the listener. Null: never known.
+  LocalPtr<ListenerPlan> PlanFor(std::string_view listener);
+  // Remembers a listener that is not (yet) in a snapshot.
+  void Offer(std::shared_ptr<const config::Listener> listener);
+  base::WallTime WallNow();      // From loop().now(); at most a second's drift between readings.
+  std::string_view DateText();   // IMF-fixdate of now.
+  std::uint64_t NextId() { return next_id_ += 1; }
+  Exchange* TakeExchange();
+  void GiveExchange(Exchange* exchange);
+  void Link(ServerConnection& connection);
+  void Unlink(ServerConnection& connection);
+  void Log(const LogPlan& plan, const observe::StreamInfo& info) const;
+
+ private:
+  struct PlanEntry {
+    LocalPtr<ListenerPlan> plan;
+    std::uint64_t version = 0;
+  };
+  LocalPtr<ListenerPlan> MakePlan(std::shared_ptr<const config::Listener> listener,
+                                  const ListenerPlan* previous);
+  void ReadWallClock();
+
+  WorkerOptions options_;
+  SnapshotHolder snapshots_;
+  base::StringMap<PlanEntry> plans_;
+  base::StringSet draining_listeners_;
+  bool draining_all_ = false;
+  ServerConnection* first_ = nullptr;
+  std::size_t active_ = 0;
+  void (*on_idle_)(void*) = nullptr;
+  void* on_idle_owner_ = nullptr;
+  std::vector<Exchange*> free_exchanges_;
+  std::uint64_t next_id_ = 0;
+  base::Monotonic wall_read_at_;
+  base::WallTime wall_;
+  std::string date_;
+};
+
+}  // namespace sluice::proxy
