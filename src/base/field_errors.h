@@ -39,6 +39,22 @@ class FieldErrors {
     std::size_t previous_size_;
   };
 
+  // Appended to the path as it is, for as long as it lives: "[3]", "[\"key\"]".
+  class Suffix {
+   public:
+    Suffix(FieldErrors& errors, std::string_view text)
+        : errors_(errors), previous_size_(errors.path_.size()) {
+      errors_.path_ += text;
+    }
+    ~Suffix() { errors_.path_.resize(previous_size_); }
+    Suffix(const Suffix&) = delete;
+    Suffix& operator=(const Suffix&) = delete;
+
+   private:
+    FieldErrors& errors_;
+    std::size_t previous_size_;
+  };
+
   // At the current scope, or at `field` below it.
   void Add(std::string_view message);
   void AddAt(std::string_view field, std::string_view message);
