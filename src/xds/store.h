@@ -1,0 +1,98 @@
+#pragma once
+// The last good version of every resource that xDS delivered, compiled, with what became of the
+// latest attempt. One bad resource is quarantined: the others of its response apply.
+//
+// Config thread; StoreView is an immutable copy that admin reads.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "config/compile.h"
+#include "config/snapshot.h"
+#include "xds/ads_client.h"
+
+namespace sluice::xds {
+
+// What /config_dump tells about one resource.
+struct ResourceRecord {
+  std::string name;
+  std::string version;                        // Of the good one; "" when there is none.
+  std::shared_ptr<const std::string> bytes;   // The good one's wire bytes; null when there is none.
+  base::WallTime updated;
+  struct Error {
+    std::string details;
+    std::string version;
+    base::WallTime when;
+  };
+  std::optional<Error> error;                 // The latest attempt failed.
+};
+
+struct StoreView {
+  std::array<config::ShardedMap<ResourceRecord>, kResourceTypes.size()> records;
+  std::array<std::string, kResourceTypes.size()> versions;  // version_info of the last response.
+  const config::ShardedMap<ResourceRecord>& Of(ResourceType type) const {
+    return records[static_cast<std::size_t>(type)];
+  }
+};
+
+struct ApplyResult {
+  std::vector<std::string> changed;   // New or different compiled values.
+  std::vector<std::string> removed;   // Wildcard types: no longer listed.
+  std::string error;                  // "": all good; else the text for the NACK.
+  std::size_t rejected = 0;
+  std::size_t unchanged = 0;
+};
+
+class Store {
+ public:
+  // `static_clusters` and `static_listeners` can be neither changed nor removed by xDS.
+  Store(config::CompileOptions options, std::set<std::string> static_clusters,
+        std::set<std::string> static_listeners);
+
+  // Resources of a named type that are not in `wanted` are ignored.
+  ApplyResult Apply(const Response& response, const std::set<std::string>& wanted,
+                    base::WallTime now);
+  // Forgets resources of a named type that nobody references any more.
+  void Retain(ResourceType type, const std::set<std::string>& names);
+
+  const config::Cluster* cluster(std::string_view name) const { return clusters_.Find(name); }
+  const config::ShardedMap<config::Cluster>& clusters() const { return clusters_; }
+  const config::ShardedMap<config::Listener>& listeners() const { return listeners_; }
+  const config::ShardedMap<config::RouteTable>& routes() const { return routes_; }
+  const config::ShardedMap<config::Assignment>& assignments() const { return assignments_; }
+  const StoreView& view() const { return view_; }
+
+ private:
+  template <typename T>
+  using Compile = std::function<std::shared_ptr<const T>(
+      std::string_view bytes, const T* previous, base::FieldErrors& errors)>;
+  template <typename T>
+  void ApplyOne(const Response& response, std::string_view bytes, config::ShardedMap<T>& values,
+                const Compile<T>& compile, base::WallTime now);
+  void Reject(ResourceType type, const std::string& name, std::string_view details,
+              std::string_view version, base::WallTime now);
+  template <typename T>
+  void RemoveUnlisted(ResourceType type, config::ShardedMap<T>& values);
+
+  config::CompileOptions options_;
+  std::set<std::string> static_clusters_;
+  std::set<std::string> static_listeners_;
+  config::ShardedMap<config::Cluster> clusters_;
+  config::ShardedMap<config::Listener> listeners_;
+  config::ShardedMap<config::RouteTable> routes_;
+  config::ShardedMap<config::Assignment> assignments_;
+  StoreView view_;
+
+  // While one response is applied.
+  ApplyResult result_;
+  base::StringSet seen_;
+};
+
+}  // namespace sluice::xds
