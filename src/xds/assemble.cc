@@ -33,7 +33,7 @@ Assembler::Assembler(std::vector<std::shared_ptr<const config::Cluster>> cluster
       static_listeners_(std::move(listeners)),
       live_(std::make_shared<config::Snapshot>()) {}
 
-Update Assembler::Initial() {
+Update Assembler::Initial(base::Monotonic now) {
   Update update;
   auto next = std::make_shared<config::Snapshot>(*live_);
   ++next->generation;
@@ -42,6 +42,12 @@ Update Assembler::Initial() {
     update.changes.clusters.push_back(cluster->name);
   }
   for (const auto& listener : static_listeners_) {
+    bool inline_routes = true;
+    ForEachRds(*listener, [&](const config::HttpConnectionManager&) { inline_routes = false; });
+    if (!inline_routes) {
+      Warm(*listener, now);
+      continue;
+    }
     next->listeners.Set(listener->name, listener);
     update.changes.listeners.push_back(listener->name);
   }
@@ -61,11 +67,7 @@ void Assembler::OnApplied(ResourceType type, const ApplyResult& result, const St
         break;
       }
       case ResourceType::kListener: {
-        std::uint64_t timeout_ms = 15000;
-        ForEachRds(*store.listeners().Find(name), [&](const config::HttpConnectionManager& http) {
-          timeout_ms = http.rds_fetch_timeout_ms;
-        });
-        listeners_[name] = {DeadlineAfter(now, timeout_ms), false};
+        Warm(*store.listeners().Find(name), now);
         removed_listeners_.erase(name);
         break;
       }
@@ -82,6 +84,23 @@ void Assembler::OnApplied(ResourceType type, const ApplyResult& result, const St
       removed_listeners_.insert(name);
     }
   }
+}
+
+void Assembler::Warm(const config::Listener& listener, base::Monotonic now) {
+  std::uint64_t timeout_ms = 15000;
+  ForEachRds(listener, [&](const config::HttpConnectionManager& http) {
+    timeout_ms = http.rds_fetch_timeout_ms;
+  });
+  listeners_[listener.name] = {DeadlineAfter(now, timeout_ms), false};
+}
+
+std::shared_ptr<const config::Listener> Assembler::FindListener(const Store& store,
+                                                                std::string_view name) const {
+  for (const auto& listener : static_listeners_) {
+    if (listener->name == name) return listener;
+  }
+  const auto* listener = store.listeners().FindShared(name);
+  return listener == nullptr ? nullptr : *listener;
 }
 
 bool Assembler::Expired(Warming& warming, base::Monotonic now) {
@@ -171,16 +190,16 @@ void Assembler::TakeRoutes(const Store& store, config::Snapshot& next, Update& u
 void Assembler::TakeListeners(const Store& store, base::Monotonic now, config::Snapshot& next,
                               Update& update) {
   for (auto it = listeners_.begin(); it != listeners_.end();) {
-    const auto* listener = store.listeners().FindShared(it->first);
+    const auto listener = FindListener(store, it->first);
     bool warm = true;
-    ForEachRds(**listener, [&](const config::HttpConnectionManager& http) {
+    ForEachRds(*listener, [&](const config::HttpConnectionManager& http) {
       warm = warm && store.routes().Find(http.rds_name) != nullptr;
     });
     if (!warm && !Expired(it->second, now)) {
       ++it;
       continue;
     }
-    next.listeners.Set(it->first, *listener);
+    next.listeners.Set(it->first, listener);
     update.changes.listeners.push_back(it->first);
     listeners_.erase(it++);
   }

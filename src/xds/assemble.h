@@ -38,8 +38,8 @@ class Assembler {
   Assembler(std::vector<std::shared_ptr<const config::Cluster>> clusters,
             std::vector<std::shared_ptr<const config::Listener>> listeners);
 
-  // The first update: static resources alone.
-  Update Initial();
+  // The first update: static resources alone. Static listeners with RDS warm like others.
+  Update Initial(base::Monotonic now);
   // After the store took a response. REQUIRES: `result` is of `store` and `type`.
   void OnApplied(ResourceType type, const ApplyResult& result, const Store& store,
                  base::Monotonic now);
@@ -69,6 +69,9 @@ class Assembler {
                      Update& update);
   void TakeRoutes(const Store& store, config::Snapshot& next, Update& update);
   bool Expired(Warming& warming, base::Monotonic now);
+  void Warm(const config::Listener& listener, base::Monotonic now);
+  std::shared_ptr<const config::Listener> FindListener(const Store& store,
+                                                       std::string_view name) const;
 
   std::vector<std::shared_ptr<const config::Cluster>> static_clusters_;
   std::vector<std::shared_ptr<const config::Listener>> static_listeners_;
