@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/functional/any_invocable.h"
+#include "absl/functional/any_invocable.h"  // lint-ok: std::move_only_function is C++23.
 #include "base/address.h"
 #include "net/loop.h"
 

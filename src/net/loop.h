@@ -5,12 +5,14 @@
 // registered once, for both directions, and never re-armed: an exchange costs no epoll_ctl.
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
-#include "absl/functional/any_invocable.h"
+#include "absl/functional/any_invocable.h"  // lint-ok: std::move_only_function is C++23.
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "net/deferred.h"
 #include "net/timer_wheel.h"
 #include "net/waiter.h"
 
@@ -67,6 +69,11 @@ class Loop {
 
  private:
   friend class Waiter;
+  friend class Deferred;
+  int TimeoutMs(int timeout_ms);
+  void Dispatch(int timeout_ms);
+  void RunDeferred();
+  void WakeUp();
   void MakeReady(Waiter& waiter);
   void ForgetReady(Waiter& waiter);
   void RunReady();
@@ -79,6 +86,10 @@ class Loop {
   TimerWheel timers_;
   Waiter* ready_first_ = nullptr;
   Waiter* ready_last_ = nullptr;
+  std::size_t ready_count_ = 0;
+  Deferred* deferred_first_ = nullptr;
+  Deferred* deferred_last_ = nullptr;
+  std::size_t deferred_count_ = 0;
   std::vector<void*> dispatching_;   // Pollables of the current epoll batch; nulled by Remove.
   std::atomic<bool> stopping_{false};
   std::atomic<bool> awake_{true};    // False while it may sleep in epoll_wait: Post must write.

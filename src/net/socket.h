@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -58,7 +59,7 @@ class Acceptor final : public Pollable {
   std::uint64_t paused_count() const { return paused_; }
 
  private:
-  void AcceptSome();
+  void AcceptSome(int batch);
   static void OnRested(void* self);
 
   Loop& loop_;
@@ -66,6 +67,8 @@ class Acceptor final : public Pollable {
   Accepted accepted_;
   void* owner_;
   Timer rest_;
+  Deferred more_;
+  bool* destroyed_ = nullptr;  // Set while calling out.
   std::uint64_t paused_ = 0;
 };
 
