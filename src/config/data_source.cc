@@ -17,7 +17,7 @@
 namespace sluice::config {
 namespace {
 
-// At most one byte more than `bytes_max`, so that the caller sees what is too long.
+// Stops soon after `bytes_max`, so that the caller sees what is too long.
 std::optional<std::string> ReadFile(const std::string& path, std::size_t bytes_max,
                                     base::FieldErrors& errors) {
   const auto fail = [&](std::string_view reason) -> std::optional<std::string> {
@@ -32,17 +32,15 @@ std::optional<std::string> ReadFile(const std::string& path, std::size_t bytes_m
   struct stat status {};
   if (::fstat(fd, &status) != 0) return fail(std::strerror(errno));
   if (!S_ISREG(status.st_mode)) return fail("it is no regular file");
-  std::string bytes(bytes_max + 1, '\0');
-  std::size_t size = 0;
-  while (size < bytes.size()) {
-    const ssize_t got = ::read(fd, bytes.data() + size, bytes.size() - size);
+  std::string bytes;
+  char buffer[16 * 1024];
+  while (bytes.size() <= bytes_max) {
+    const ssize_t got = ::read(fd, buffer, sizeof(buffer));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return fail(std::strerror(errno));
     if (got == 0) break;
-    size += static_cast<std::size_t>(got);
+    bytes.append(buffer, static_cast<std::size_t>(got));
   }
-  bytes.resize(size);
-  bytes.shrink_to_fit();
   return bytes;
 }
 
