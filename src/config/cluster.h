@@ -39,7 +39,9 @@ struct UpstreamTls {
   std::string sni;             // "": none.
   std::string ca_pem;          // "": the system's CAs.
   bool verify = true;          // False only with trust_chain_verification ACCEPT_UNTRUSTED.
-  std::vector<StringMatcher> subject_alt_names;  // Empty: the name in `sni` must match.
+  // DNS names, URIs and IP addresses, any of which will do, as exact texts or URI prefixes. Empty:
+  // the name in `sni` must match. One of the two is set when `verify` is.
+  std::vector<StringMatcher> subject_alt_names;
   std::string certificate_pem; // Client certificate, optional.
   std::string private_key_pem;
   int version_min = 0x0303;    // TLS1_2_VERSION
@@ -96,6 +98,8 @@ struct Cluster {
   std::uint32_t response_fields_max = 100;
   std::uint32_t response_head_bytes_max = 60 * 1024;
   bool http2 = false;                        // Only the control plane's cluster may say so yet.
+  std::uint64_t http2_keepalive_interval_ms = 30'000;  // Pings of an http2 cluster.
+  std::uint64_t http2_keepalive_timeout_ms = 5'000;
 
   bool operator==(const Cluster&) const = default;
 };

@@ -35,16 +35,21 @@ void CheckMessage(const google::protobuf::Message& message, const CompileOptions
   }
 }
 
-bool UnpackAny(const google::protobuf::Any& any, const CompileOptions& options,
-               google::protobuf::Message& out, base::FieldErrors& errors) {
+bool ParseAny(const google::protobuf::Any& any, const CompileOptions& options,
+              google::protobuf::Message& out, base::FieldErrors& errors) {
   if (!out.ParseFromString(any.value())) {
     errors.Add(base::Cat("the bytes are no ", out.GetTypeName(),
                          "; send the message that @type names"));
     return false;
   }
-  const std::size_t before = errors.size();
   CheckMessage(out, options, errors);
-  return errors.size() == before;
+  return true;
+}
+
+bool UnpackAny(const google::protobuf::Any& any, const CompileOptions& options,
+               google::protobuf::Message& out, base::FieldErrors& errors) {
+  const std::size_t before = errors.size();
+  return ParseAny(any, options, out, errors) && errors.size() == before;
 }
 
 std::uint64_t DurationMs(const google::protobuf::Duration& duration, std::string_view field,
@@ -83,6 +88,14 @@ std::uint64_t CheckAdsSource(const envoy::config::core::v3::ConfigSource& source
   }
   if (!source.has_initial_fetch_timeout()) return 15'000;
   return DurationMs(source.initial_fetch_timeout(), "initial_fetch_timeout", errors);
+}
+
+std::uint32_t BufferLimit(std::uint32_t bytes, base::FieldErrors& errors) {
+  constexpr std::uint32_t kLeast = 1024;
+  if (bytes >= kLeast) return bytes;
+  errors.AddAt("per_connection_buffer_limit_bytes",
+               base::Cat(bytes, " is too small; write at least ", kLeast, ", as 65536"));
+  return kLeast;
 }
 
 void AddEnumError(std::string_view field, int value, std::string_view supported,

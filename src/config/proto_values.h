@@ -23,8 +23,11 @@ struct CompileOptions;
 void CheckMessage(const google::protobuf::Message& message, const CompileOptions& options,
                   base::FieldErrors& errors);
 
-// Parses `any` into `out`, whose type it must have, and runs
-// CheckMessage() on it. False after adding an error: `out` must not be used.
+// Parses `any` into `out`, whose type it must have, and runs CheckMessage() on it. False after
+// adding the error that the bytes are none: refused fields are errors too, but `out` can be read.
+bool ParseAny(const google::protobuf::Any& any, const CompileOptions& options,
+              google::protobuf::Message& out, base::FieldErrors& errors);
+// The same, false after any error.
 bool UnpackAny(const google::protobuf::Any& any, const CompileOptions& options,
                google::protobuf::Message& out, base::FieldErrors& errors);
 
@@ -40,6 +43,9 @@ std::uint64_t DurationMsAtLeast(const google::protobuf::Duration& duration, std:
 // unset; 0: wait for ever).
 std::uint64_t CheckAdsSource(const envoy::config::core::v3::ConfigSource& source,
                              base::FieldErrors& errors);
+
+// A set per_connection_buffer_limit_bytes: at least 1024, as less holds no message head's line.
+std::uint32_t BufferLimit(std::uint32_t bytes, base::FieldErrors& errors);
 
 // An enum value that is not implemented, also one newer than our protos.
 void AddEnumError(std::string_view field, int value, std::string_view supported,

@@ -1,0 +1,45 @@
+#include "config/listener.h"
+
+#include <tuple>
+
+namespace sluice::config {
+namespace {
+
+// Every member but the routes, which are compared by value. A member added to the struct does not
+// compile here until it is listed.
+auto Members(const HttpConnectionManager& hcm) {
+  const auto& [stat_prefix, rds_name, inline_routes, rds_fetch_timeout_ms, filters, access_logs,
+               upgrades, h1, path, host, underscores, server_name, server_header, via,
+               use_remote_address, xff_trusted_hops, skip_xff_append, append_x_forwarded_port,
+               generate_request_id, preserve_external_request_id, request_id_in_response,
+               proxy_100_continue, stream_idle_timeout_ms, request_timeout_ms,
+               request_headers_timeout_ms, idle_timeout_ms, tunnel_idle_timeout_ms,
+               max_connection_duration_ms, max_stream_duration_ms, drain_timeout_ms,
+               delayed_close_timeout_ms, requests_per_connection_max] = hcm;
+  return std::tie(stat_prefix, rds_name, rds_fetch_timeout_ms, filters, access_logs, upgrades, h1,
+                  path, host, underscores, server_name, server_header, via, use_remote_address,
+                  xff_trusted_hops, skip_xff_append, append_x_forwarded_port, generate_request_id,
+                  preserve_external_request_id, request_id_in_response, proxy_100_continue,
+                  stream_idle_timeout_ms, request_timeout_ms, request_headers_timeout_ms,
+                  idle_timeout_ms, tunnel_idle_timeout_ms, max_connection_duration_ms,
+                  max_stream_duration_ms, drain_timeout_ms, delayed_close_timeout_ms,
+                  requests_per_connection_max);
+}
+
+template <typename T>
+bool SameValue(const std::shared_ptr<const T>& a, const std::shared_ptr<const T>& b) {
+  if (a == b) return true;
+  return a != nullptr && b != nullptr && *a == *b;
+}
+
+}  // namespace
+
+bool HttpConnectionManager::operator==(const HttpConnectionManager& other) const {
+  return Members(*this) == Members(other) && SameValue(inline_routes, other.inline_routes);
+}
+
+bool FilterChain::operator==(const FilterChain& other) const {
+  return name == other.name && SameValue(http, other.http);
+}
+
+}  // namespace sluice::config
