@@ -4,23 +4,32 @@
 #include <tuple>
 
 namespace sluice::config {
+namespace {
+
+// What is compared by value. A member added to the struct does not compile until it is listed.
+auto Members(const VirtualHost& host) {
+  const auto& [name, domains, routes, require_tls, mutations, per_filter, index] = host;
+  return std::tie(name, domains, require_tls, mutations, per_filter, routes);
+}
+
+auto Members(const RouteTable& table) {
+  const auto& [name, virtual_hosts, mutations, internal_only_headers, most_specific_mutations_win,
+               ignore_port_in_host, validate_clusters, per_filter, index, source] = table;
+  return std::tie(name, mutations, internal_only_headers, most_specific_mutations_win,
+                  ignore_port_in_host, validate_clusters, per_filter);
+}
+
+}  // namespace
 
 bool VirtualHost::operator==(const VirtualHost& other) const {
-  const auto key = [](const VirtualHost& h) {
-    return std::tie(h.name, h.domains, h.require_tls, h.mutations, h.per_filter, h.routes);
-  };
-  return key(*this) == key(other);
+  return Members(*this) == Members(other);
 }
 
 bool RouteTable::operator==(const RouteTable& other) const {
-  const auto key = [](const RouteTable& t) {
-    return std::tie(t.name, t.mutations, t.internal_only_headers, t.most_specific_mutations_win,
-                    t.ignore_port_in_host, t.validate_clusters, t.per_filter);
-  };
   const auto same = [](const auto& a, const auto& b) {
     return a == b || (a != nullptr && b != nullptr && *a == *b);
   };
-  return key(*this) == key(other) &&
+  return Members(*this) == Members(other) &&
          std::equal(virtual_hosts.begin(), virtual_hosts.end(), other.virtual_hosts.begin(),
                     other.virtual_hosts.end(), same);
 }
