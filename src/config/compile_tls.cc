@@ -1,17 +1,12 @@
 #include "config/compile_tls.h"
 
-#include <fcntl.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,6 +15,7 @@
 #include "base/strings.h"
 #include "config/compile.h"
 #include "config/compile_address.h"
+#include "config/data_source.h"
 #include "config/defaults.h"
 #include "config/proto_values.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
@@ -33,62 +29,12 @@ namespace tlsv3 = envoy::extensions::transport_sockets::tls::v3;
 
 constexpr std::size_t kSourceBytesMax = 1 << 20;
 
-// ---- data sources --------------------------------------------------------------------------------
-
-// Not from pipes and devices, which may block or never end. "" after adding an error.
-std::string ReadSourceFile(const std::string& path, base::FieldErrors& errors) {
-  const base::FieldErrors::Scope scope(errors, "filename");
-  const auto fail = [&](std::string_view why) {
-    errors.Add(base::Cat("cannot read '", base::Printable(path), "': ", why,
-                         "; name a file that this process may read"));
-    return std::string();
-  };
-  if (path.find('\0') != std::string::npos) return fail("its name holds a NUL byte");
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return fail(std::strerror(errno));
-  const absl::Cleanup close_fd = [fd] { ::close(fd); };
-  struct stat info {};
-  if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return fail("it is no regular file");
-  std::string out;
-  char buffer[16 * 1024];
-  while (true) {
-    const ssize_t got = ::read(fd, buffer, sizeof(buffer));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail(std::strerror(errno));
-    if (got == 0) break;
-    out.append(buffer, static_cast<std::size_t>(got));
-    if (out.size() > kSourceBytesMax) return fail("it is larger than 1 MiB");
-  }
-  if (out.empty()) return fail("it is empty");
-  return out;
-}
-
 // "" after adding an error: a source that yields nothing is one.
 std::string ReadSource(const corev3::DataSource& source, base::FieldErrors& errors) {
-  std::string out;
-  switch (source.specifier_case()) {
-    case corev3::DataSource::kFilename: return ReadSourceFile(source.filename(), errors);
-    case corev3::DataSource::kInlineBytes: out = source.inline_bytes(); break;
-    case corev3::DataSource::kInlineString: out = source.inline_string(); break;
-    case corev3::DataSource::kEnvironmentVariable: {
-      const char* value = std::getenv(source.environment_variable().c_str());
-      if (value == nullptr) {
-        errors.AddAt("environment_variable",
-                     base::Cat("'", base::Printable(source.environment_variable()),
-                               "' is not set; set it, or use filename"));
-        return "";
-      }
-      out = value;
-      break;
-    }
-    case corev3::DataSource::SPECIFIER_NOT_SET: break;
-  }
-  if (out.empty()) errors.Add("empty; write filename, inline_string or environment_variable");
-  if (out.size() > kSourceBytesMax) {
-    errors.Add("larger than 1 MiB; keep only the certificates that are needed");
-    out.clear();
-  }
-  return out;
+  std::optional<std::string> out = ReadDataSource(source, kSourceBytesMax, errors);
+  if (!out) return "";
+  if (out->empty()) errors.Add("empty; name a source that holds PEM blocks");
+  return *std::move(out);
 }
 
 // ---- parsing -------------------------------------------------------------------------------------

@@ -1,0 +1,132 @@
+#include "config/bootstrap_checks.h"
+
+#include <string>
+#include <string_view>
+
+#include "absl/container/flat_hash_set.h"
+#include "base/field_errors.h"
+#include "base/strings.h"
+#include "config/bootstrap.h"
+#include "config/extensions.h"
+#include "envoy/config/bootstrap/v3/bootstrap.pb.h"
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+
+namespace sluice::config {
+namespace {
+
+namespace bootstrapv3 = envoy::config::bootstrap::v3;
+namespace clusterv3 = envoy::config::cluster::v3;
+namespace routev3 = envoy::config::route::v3;
+using Scope = base::FieldErrors::Scope;
+
+class RouteChecker {
+ public:
+  RouteChecker(const base::StringSet& clusters, base::FieldErrors& errors)
+      : clusters_(clusters), errors_(errors) {}
+
+  void Check(const routev3::RouteConfiguration& proto) {
+    for (int i = 0; i < proto.virtual_hosts_size(); ++i) {
+      const Scope scope(errors_, "virtual_hosts", static_cast<std::size_t>(i));
+      const routev3::VirtualHost& host = proto.virtual_hosts(i);
+      for (int j = 0; j < host.routes_size(); ++j) {
+        const Scope route_scope(errors_, "routes", static_cast<std::size_t>(j));
+        if (host.routes(j).has_route()) CheckAction(host.routes(j).route());
+      }
+    }
+  }
+
+ private:
+  void CheckAction(const routev3::RouteAction& proto) {
+    const Scope scope(errors_, "route");
+    if (proto.cluster_specifier_case() == routev3::RouteAction::kCluster) {
+      CheckName("cluster", proto.cluster());
+    }
+    const Scope weighted(errors_, "weighted_clusters");
+    for (int k = 0; k < proto.weighted_clusters().clusters_size(); ++k) {
+      const Scope cluster(errors_, "clusters", static_cast<std::size_t>(k));
+      CheckName("name", proto.weighted_clusters().clusters(k).name());
+    }
+  }
+
+  void CheckName(std::string_view field, std::string_view name) {
+    if (name.empty() || clusters_.contains(name)) return;  // Empty: told by the route compiler.
+    errors_.AddAt(field, base::Cat("route: unknown cluster '", base::Printable(name),
+                                   "'; add it to static_resources.clusters, or set "
+                                   "validate_clusters: false"));
+  }
+
+  const base::StringSet& clusters_;
+  base::FieldErrors& errors_;
+};
+
+}  // namespace
+
+void CheckStaticClusters(const bootstrapv3::Bootstrap& proto, base::FieldErrors& errors) {
+  const auto& resources = proto.static_resources();
+  base::StringSet names;
+  for (const clusterv3::Cluster& cluster : resources.clusters()) names.insert(cluster.name());
+  const Scope scope(errors, "static_resources");
+  for (int i = 0; i < resources.listeners_size(); ++i) {
+    const Scope listener_scope(errors, "listeners", static_cast<std::size_t>(i));
+    for (int j = 0; j < resources.listeners(i).filter_chains_size(); ++j) {
+      const Scope chain_scope(errors, "filter_chains", static_cast<std::size_t>(j));
+      const auto& chain = resources.listeners(i).filter_chains(j);
+      for (int k = 0; k < chain.filters_size(); ++k) {
+        using envoy::extensions::filters::network::http_connection_manager::v3::
+            HttpConnectionManager;
+        HttpConnectionManager hcm;
+        const google::protobuf::Any& any = chain.filters(k).typed_config();
+        if (FindExtension(ExtensionCategory::kNetworkFilter, any) == nullptr) continue;
+        if (!hcm.ParseFromString(any.value()) || !hcm.has_route_config()) continue;
+        const auto& routes = hcm.route_config();
+        if (routes.has_validate_clusters() && !routes.validate_clusters().value()) continue;
+        const Scope filter_scope(errors, "filters", static_cast<std::size_t>(k));
+        const Scope config_scope(errors, "typed_config");
+        const Scope route_scope(errors, "route_config");
+        RouteChecker(names, errors).Check(routes);
+      }
+    }
+  }
+}
+
+void CheckAdsCluster(const bootstrapv3::Bootstrap& proto, const Bootstrap& compiled,
+                     base::FieldErrors& errors) {
+  const std::string& name = compiled.ads->cluster_name;
+  const Scope scope(errors, "grpc_services[0].envoy_grpc.cluster_name");
+  const auto& clusters = proto.static_resources().clusters();
+  int index = 0;
+  while (index < clusters.size() && clusters.Get(index).name() != name) ++index;
+  if (index == clusters.size()) {
+    errors.Add(base::Cat("Unknown gRPC client cluster '", base::Printable(name),
+                         "'; add it to static_resources.clusters"));
+    return;
+  }
+  const std::string quoted = base::Cat("static_resources.clusters[", index, "]");
+  const Cluster& cluster = *compiled.clusters[static_cast<std::size_t>(index)].value;
+  if (cluster.type == Cluster::Type::kEds) {
+    errors.Add(base::Cat("'", base::Printable(name), "' is not static, as its endpoints would come "
+                         "over the stream that it carries; use type STATIC or STRICT_DNS in ",
+                         quoted));
+  }
+  if (!cluster.http2) {
+    errors.Add(base::Cat("gRPC needs HTTP/2; write explicit_http_config: {http2_protocol_options: "
+                         "{}} in typed_extension_protocol_options of ",
+                         quoted));
+  }
+  const clusterv3::Cluster& written = clusters.Get(index);
+  const auto refuse = [&](bool set, std::string_view field) {
+    if (!set) return;
+    errors.Add(base::Cat("the channel of xDS cannot honour ", quoted, ".", field,
+                         "; leave it out"));
+  };
+  refuse(written.has_circuit_breakers(), "circuit_breakers");
+  refuse(written.has_upstream_connection_options(), "upstream_connection_options");
+  refuse(written.has_per_connection_buffer_limit_bytes(), "per_connection_buffer_limit_bytes");
+  refuse(written.has_dns_refresh_rate(), "dns_refresh_rate");
+  refuse(written.has_dns_failure_refresh_rate(), "dns_failure_refresh_rate");
+  refuse(written.respect_dns_ttl(), "respect_dns_ttl");
+  refuse(written.dns_lookup_family() != clusterv3::Cluster::AUTO, "dns_lookup_family");
+  refuse(written.load_assignment().has_policy(), "load_assignment.policy");
+}
+
+}  // namespace sluice::config
