@@ -95,16 +95,21 @@ namespace sluice::observe {
 #define SLUICE_WORKER_STATS(C, G, H)                                                              \
   C(access_log_written) C(access_log_dropped) C(accept_paused) H(loop_lag_us) G(connections)
 
+// Under "filesystem.", as Envoy's; written by the log thread only. write_dropped: records that were
+// read from a ring but never reached a file.
 #define SLUICE_ACCESS_LOG_STATS(C, G, H)                                                          \
-  C(write_total_buffered) C(write_completed) C(write_failed) C(write_dropped) C(flushed_by_timer) \
-  C(reopen_failed) G(write_total_buffered_bytes)
+  C(write_buffered) C(write_completed) C(write_failed) C(write_dropped) C(flushed_by_timer)       \
+  C(reopen_failed) G(write_total_buffered)
 // clang-format on
 
 #define SLUICE_CELL_C(name) Counter name;
 #define SLUICE_CELL_G(name) Gauge name;
 #define SLUICE_CELL_H(name) Histogram name;
 
-struct ClusterStats { SLUICE_CLUSTER_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H) };
+struct ClusterStats {
+  SLUICE_CLUSTER_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)
+  CodeCounters upstream_rq_code;  // upstream_rq_200 and so on.
+};
 struct ClusterMainStats { SLUICE_CLUSTER_MAIN_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H) };
 struct HttpStats { SLUICE_HTTP_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H) };
 struct ListenerStats { SLUICE_LISTENER_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H) };

@@ -1,0 +1,467 @@
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/random.h"
+#include "base/strings.h"
+#include "config/matchers.h"
+#include "observe/format.h"
+#include "observe/time_format.h"
+
+namespace sluice::observe {
+namespace {
+
+using config::FormatItem;
+using config::Operator;
+
+// What a row may look at.
+struct Context {
+  const FormatItem& item;
+  const StreamInfo& info;
+  const RenderOptions& options;
+  std::string& scratch;  // Empty.
+};
+
+OperatorValue Missing() { return {}; }
+OperatorValue Text(std::string_view text) { return {OperatorValue::Kind::kText, text, 0}; }
+OperatorValue Number(std::uint64_t number) { return {OperatorValue::Kind::kNumber, {}, number}; }
+OperatorValue TextOrMissing(std::string_view text) { return text.empty() ? Missing() : Text(text); }
+
+// ---- fields ----------------------------------------------------------------------------------
+
+std::optional<std::string_view> Framing(std::string_view name, const http::BodyFraming& body,
+                                        std::optional<std::uint64_t> length, std::string& scratch) {
+  if (name == "transfer-encoding" && body.kind == http::BodyFraming::Kind::kChunked) return "chunked";
+  if (name != "content-length" || !length.has_value()) return std::nullopt;
+  scratch = base::Cat(*length);
+  return scratch;
+}
+
+std::optional<std::string_view> FindRequest(std::string_view name, const Context& c) {
+  const http::RequestHead* request = c.info.request;
+  if (request == nullptr || name.empty()) return std::nullopt;
+  const auto present = [](std::string_view text) {
+    return text.empty() ? std::nullopt : std::optional(text);
+  };
+  if (name.front() == ':') {
+    if (name == ":method") return present(request->method_text);
+    if (name == ":path") return present(request->path);
+    if (name == ":authority") return present(request->authority);
+    if (name == ":scheme") return present(request->scheme);
+    return std::nullopt;
+  }
+  if (name == "host") return present(request->authority);
+  if (const auto value = request->fields.Get(name)) return value;
+  if (name == "x-envoy-original-path") return present(c.info.original_path);
+  std::optional<std::uint64_t> length;
+  if (request->body.kind == http::BodyFraming::Kind::kLength) {
+    length = request->body.length;
+  } else if (request->has_content_length) {
+    length = 0;
+  }
+  return Framing(name, request->body, length, c.scratch);
+}
+
+std::optional<std::string_view> FindResponse(std::string_view name, const Context& c) {
+  const http::ResponseHead* response = c.info.response;
+  if (response == nullptr || name.empty()) return std::nullopt;
+  if (name == ":status") {
+    c.scratch = base::Cat(response->status);
+    return c.scratch;
+  }
+  if (const auto value = response->fields.Get(name)) return value;
+  std::optional<std::uint64_t> length;
+  if (response->body.kind == http::BodyFraming::Kind::kLength) {
+    length = response->body.length;
+  } else if (response->has_content_length) {
+    length = response->content_length;
+  }
+  return Framing(name, response->body, length, c.scratch);
+}
+
+std::optional<std::string_view> FindTrailer(std::string_view name, const Context& c) {
+  if (c.info.response_trailers == nullptr) return std::nullopt;
+  return c.info.response_trailers->Get(name);
+}
+
+template <auto Find>
+OperatorValue Header(const Context& c) {
+  auto value = Find(c.item.text, c);
+  if (!value.has_value()) value = Find(c.item.alternative, c);
+  return value.has_value() ? Text(*value) : Missing();
+}
+
+std::string_view WithoutQuery(std::string_view path) { return path.substr(0, path.find('?')); }
+
+OperatorValue ReqWithoutQuery(const Context& c) {
+  const OperatorValue value = Header<FindRequest>(c);
+  return value.kind == OperatorValue::Kind::kText ? Text(WithoutQuery(value.text)) : value;
+}
+
+std::string_view OriginalPath(const Context& c) {
+  if (c.info.request == nullptr) return c.info.original_path;
+  return c.info.request->fields.Get(http::Name::kXEnvoyOriginalPath).value_or(c.info.original_path);
+}
+
+// %PATH(WQ|NQ:ORIG|PATH|ORIG_OR_PATH)%
+OperatorValue Path(const Context& c) {
+  const std::string_view which = c.item.alternative;
+  const std::string_view now = c.info.request == nullptr ? "" : std::string_view(c.info.request->path);
+  std::string_view path = OriginalPath(c);
+  if (base::EqualsIgnoreCase(which, "PATH")) {
+    path = now;
+  } else if (path.empty() && !base::EqualsIgnoreCase(which, "ORIG")) {
+    path = now;
+  }
+  if (base::EqualsIgnoreCase(c.item.text, "NQ")) path = WithoutQuery(path);
+  return TextOrMissing(path);
+}
+
+OperatorValue QueryParam(const Context& c) {
+  if (c.info.request == nullptr) return Missing();
+  const auto value = config::FindQueryParameter(c.info.request->path, c.item.text);
+  return value.has_value() ? Text(*value) : Missing();
+}
+
+OperatorValue QueryParams(const Context& c) {
+  if (c.info.request == nullptr) return Missing();
+  const std::string_view path = c.info.request->path;
+  const std::size_t mark = path.find('?');
+  return mark == std::string_view::npos ? Missing() : TextOrMissing(path.substr(mark + 1));
+}
+
+// ---- gRPC ------------------------------------------------------------------------------------
+
+constexpr std::array<std::string_view, 17> kGrpcCamel = {
+    "OK", "Canceled", "Unknown", "InvalidArgument", "DeadlineExceeded", "NotFound", "AlreadyExists",
+    "PermissionDenied", "ResourceExhausted", "FailedPrecondition", "Aborted", "OutOfRange",
+    "Unimplemented", "Internal", "Unavailable", "DataLoss", "Unauthenticated"};
+constexpr std::array<std::string_view, 17> kGrpcSnake = {
+    "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND",
+    "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED",
+    "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"};
+
+std::optional<std::uint64_t> GrpcStatus(const StreamInfo& info) {
+  if (info.request == nullptr ||
+      !http::IsGrpcContentType(
+          info.request->fields.Get(http::Name::kContentType).value_or(std::string_view()))) {
+    return std::nullopt;
+  }
+  if (info.response_trailers != nullptr) {
+    if (const auto text = info.response_trailers->Get(http::Name::kGrpcStatus)) {
+      return base::ParseUint(*text);
+    }
+  }
+  if (info.response != nullptr) {
+    if (const auto text = info.response->fields.Get(http::Name::kGrpcStatus)) {
+      return base::ParseUint(*text);
+    }
+  }
+  if (info.response_code == 0) return std::nullopt;
+  return GrpcStatusOfHttp(info.response_code);
+}
+
+OperatorValue GrpcStatusNumber(const Context& c) {
+  const auto status = GrpcStatus(c.info);
+  return status.has_value() ? Number(*status) : Missing();
+}
+
+OperatorValue GrpcStatusText(const Context& c) {
+  const auto status = GrpcStatus(c.info);
+  if (!status.has_value()) return Missing();
+  if (base::EqualsIgnoreCase(c.item.text, "NUMBER") || *status >= kGrpcCamel.size()) {
+    return Number(*status);
+  }
+  const auto index = static_cast<std::size_t>(*status);
+  return Text(base::EqualsIgnoreCase(c.item.text, "SNAKE_STRING") ? kGrpcSnake[index]
+                                                                  : kGrpcCamel[index]);
+}
+
+// ---- times -----------------------------------------------------------------------------------
+
+// Milliseconds between two moments that both happened.
+template <auto From, auto To>
+OperatorValue Millis(const Context& c) {
+  const base::Monotonic from = c.info.*From;
+  const base::Monotonic to = c.info.*To;
+  if (from == base::Monotonic{} || to == base::Monotonic{} || to < from) return Missing();
+  return Number(static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(to - from).count()));
+}
+
+OperatorValue StartTime(const Context& c) {
+  AppendTime(c.info.start_wall, c.item.text, false, c.scratch);
+  return Text(c.scratch);
+}
+OperatorValue StartTimeLocal(const Context& c) {
+  AppendTime(c.info.start_wall, c.item.text, true, c.scratch);
+  return Text(c.scratch);
+}
+OperatorValue EmitTime(const Context& c) {
+  AppendTime(c.options.now, c.item.text, false, c.scratch);
+  return Text(c.scratch);
+}
+
+// ---- addresses -------------------------------------------------------------------------------
+
+const base::Address* Upstream(const StreamInfo& info) { return &info.upstream_remote; }
+const base::Address* UpstreamLocal(const StreamInfo& info) { return &info.upstream_local; }
+const base::Address* Direct(const StreamInfo& info) { return info.direct_remote; }
+const base::Address* Local(const StreamInfo& info) { return info.local; }
+const base::Address* Remote(const StreamInfo& info) {
+  return info.remote.family() != base::Address::Family::kNone ? &info.remote : info.direct_remote;
+}
+
+bool Known(const base::Address* address) {
+  return address != nullptr && address->family() != base::Address::Family::kNone;
+}
+
+template <auto Which>
+OperatorValue Address(const Context& c) {
+  const base::Address* address = Which(c.info);
+  if (!Known(address)) return Missing();
+  AppendAddress(*address, c.scratch);
+  return Text(c.scratch);
+}
+template <auto Which>
+OperatorValue Ip(const Context& c) {
+  const base::Address* address = Which(c.info);
+  if (!Known(address)) return Missing();
+  AppendIp(*address, c.scratch);
+  return Text(c.scratch);
+}
+template <auto Which>
+OperatorValue Port(const Context& c) {
+  const base::Address* address = Which(c.info);
+  return Known(address) && address->is_ip() ? Number(address->port()) : Missing();
+}
+
+OperatorValue UpstreamHostName(const Context& c) {
+  return c.info.upstream_hostname.empty() ? Address<Upstream>(c) : Text(c.info.upstream_hostname);
+}
+OperatorValue UpstreamHostNameWithoutPort(const Context& c) {
+  const std::string_view name = c.info.upstream_hostname;
+  if (name.empty()) return Ip<Upstream>(c);
+  const std::size_t colon = name.rfind(':');
+  const bool ipv6 = colon != std::string_view::npos && name.find(':') != colon && !name.ends_with(']') &&
+                    name.front() != '[';
+  if (colon == std::string_view::npos || ipv6 || name.ends_with(']')) return Text(name);
+  return Text(name.substr(0, colon));
+}
+
+// ---- the rest --------------------------------------------------------------------------------
+
+template <auto Member>
+OperatorValue TextOf(const Context& c) {
+  return TextOrMissing(c.info.*Member);
+}
+template <auto Member>
+OperatorValue NumberOf(const Context& c) {
+  return Number(c.info.*Member);
+}
+
+// Blanks would split the log's columns.
+OperatorValue Details(const Context& c) {
+  const std::string_view details = c.info.response_code_details;
+  if (details.find(' ') == std::string_view::npos || c.item.text == "ALLOW_WHITESPACES") {
+    return TextOrMissing(details);
+  }
+  for (const char ch : details) c.scratch += ch == ' ' ? '_' : ch;
+  return Text(c.scratch);
+}
+
+OperatorValue ResponseCode(const Context& c) {
+  return Number(static_cast<std::uint64_t>(c.info.response_code));
+}
+OperatorValue Protocol(const Context& c) { return Text(http::VersionText(c.info.protocol)); }
+OperatorValue UpstreamProtocol(const Context& c) {
+  return c.info.upstream_connected ? Text(http::VersionText(c.info.upstream_protocol)) : Missing();
+}
+
+template <bool kLong>
+OperatorValue Flags(const Context& c) {
+  if (c.info.flags == 0) return Missing();
+  AppendFlags(c.info.flags, kLong, c.scratch);
+  return Text(c.scratch);
+}
+
+OperatorValue TransportFailure(const Context& c) {
+  if (c.info.upstream_transport_failure.empty()) return Missing();
+  for (const char ch : c.info.upstream_transport_failure) c.scratch += ch == ' ' ? '_' : ch;
+  return Text(c.scratch);
+}
+
+OperatorValue StreamId(const Context& c) {
+  c.scratch = base::Cat(c.info.stream_id);
+  return Text(c.scratch);
+}
+
+// The same wherever one exchange asks: a header and the log line can be matched.
+OperatorValue UniqueId(const Context& c) {
+  static const std::uint64_t process_seed = base::RandomSeed();
+  base::FastRandom outer(process_seed ^ c.info.connection_id);
+  base::FastRandom random(outer.Next() ^ c.info.stream_id);
+  c.scratch.resize(36);
+  base::WriteUuid(random, c.scratch.data());
+  return Text(c.scratch);
+}
+
+OperatorValue AccessLogType(const Context& c) { return Text(c.options.access_log_type); }
+
+OperatorValue Hostname(const Context& c) {
+  static const std::string name = [] {
+    std::array<char, 256> buffer{};
+    return gethostname(buffer.data(), buffer.size() - 1) == 0 ? std::string(buffer.data()) : "";
+  }();
+  static_cast<void>(c);
+  return TextOrMissing(name);
+}
+
+OperatorValue Environment(const Context& c) {
+  const char* value = std::getenv(c.item.text.c_str());
+  return value == nullptr ? Missing() : TextOrMissing(value);
+}
+
+using Row = OperatorValue (*)(const Context&);
+constexpr std::size_t kRowCount = static_cast<std::size_t>(Operator::kReqWithoutQuery) + 1;
+
+consteval std::array<Row, kRowCount> MakeTable() {
+  std::array<Row, kRowCount> table{};
+  const auto row = [&](Operator op) -> Row& { return table[static_cast<std::size_t>(op)]; };
+  row(Operator::kLiteral) = [](const Context& c) { return Text(c.item.text); };
+  row(Operator::kReq) = Header<FindRequest>;
+  row(Operator::kResp) = Header<FindResponse>;
+  row(Operator::kTrailer) = Header<FindTrailer>;
+  row(Operator::kStartTime) = StartTime;
+  row(Operator::kStartTimeLocal) = StartTimeLocal;
+  row(Operator::kEmitTime) = EmitTime;
+  row(Operator::kRequestHeadersBytes) = NumberOf<&StreamInfo::request_head_bytes>;
+  row(Operator::kResponseHeadersBytes) = NumberOf<&StreamInfo::response_head_bytes>;
+  row(Operator::kResponseTrailersBytes) = NumberOf<&StreamInfo::response_trailer_bytes>;
+  row(Operator::kBytesReceived) = NumberOf<&StreamInfo::bytes_received>;
+  row(Operator::kBytesSent) = NumberOf<&StreamInfo::bytes_sent>;
+  row(Operator::kProtocol) = Protocol;
+  row(Operator::kUpstreamProtocol) = UpstreamProtocol;
+  row(Operator::kResponseCode) = ResponseCode;
+  row(Operator::kResponseCodeDetails) = Details;
+  row(Operator::kConnectionTerminationDetails) = TextOf<&StreamInfo::connection_termination_details>;
+  row(Operator::kResponseFlags) = Flags<false>;
+  row(Operator::kResponseFlagsLong) = Flags<true>;
+  row(Operator::kDuration) = Millis<&StreamInfo::start, &StreamInfo::end>;
+  row(Operator::kRequestDuration) = Millis<&StreamInfo::start, &StreamInfo::request_end>;
+  row(Operator::kRequestTxDuration) = Millis<&StreamInfo::start, &StreamInfo::upstream_request_end>;
+  row(Operator::kResponseDuration) = Millis<&StreamInfo::start, &StreamInfo::response_begin>;
+  row(Operator::kResponseTxDuration) = Millis<&StreamInfo::response_begin, &StreamInfo::end>;
+  row(Operator::kUpstreamConnectionPoolReadyDuration) =
+      Millis<&StreamInfo::start, &StreamInfo::upstream_ready>;
+  row(Operator::kGrpcStatus) = GrpcStatusText;
+  row(Operator::kGrpcStatusNumber) = GrpcStatusNumber;
+  row(Operator::kUpstreamHost) = Address<Upstream>;
+  row(Operator::kUpstreamHostName) = UpstreamHostName;
+  row(Operator::kUpstreamHostNameWithoutPort) = UpstreamHostNameWithoutPort;
+  row(Operator::kUpstreamCluster) = TextOf<&StreamInfo::cluster>;
+  row(Operator::kUpstreamClusterRaw) = TextOf<&StreamInfo::cluster>;
+  row(Operator::kUpstreamLocalAddress) = Address<UpstreamLocal>;
+  row(Operator::kUpstreamLocalAddressWithoutPort) = Ip<UpstreamLocal>;
+  row(Operator::kUpstreamLocalPort) = Port<UpstreamLocal>;
+  row(Operator::kUpstreamRemoteAddress) = Address<Upstream>;
+  row(Operator::kUpstreamRemoteAddressWithoutPort) = Ip<Upstream>;
+  row(Operator::kUpstreamRemotePort) = Port<Upstream>;
+  row(Operator::kUpstreamRequestAttemptCount) = NumberOf<&StreamInfo::attempts>;
+  row(Operator::kUpstreamTransportFailureReason) = TransportFailure;
+  row(Operator::kDownstreamRemoteAddress) = Address<Remote>;
+  row(Operator::kDownstreamRemoteAddressWithoutPort) = Ip<Remote>;
+  row(Operator::kDownstreamRemotePort) = Port<Remote>;
+  row(Operator::kDownstreamDirectRemoteAddress) = Address<Direct>;
+  row(Operator::kDownstreamDirectRemoteAddressWithoutPort) = Ip<Direct>;
+  row(Operator::kDownstreamDirectRemotePort) = Port<Direct>;
+  row(Operator::kDownstreamLocalAddress) = Address<Local>;
+  row(Operator::kDownstreamLocalAddressWithoutPort) = Ip<Local>;
+  row(Operator::kDownstreamLocalPort) = Port<Local>;
+  row(Operator::kConnectionId) = NumberOf<&StreamInfo::connection_id>;
+  row(Operator::kStreamId) = StreamId;
+  row(Operator::kUniqueId) = UniqueId;
+  row(Operator::kRequestedServerName) = TextOf<&StreamInfo::requested_server_name>;
+  row(Operator::kRouteName) = TextOf<&StreamInfo::route_name>;
+  row(Operator::kFilterChainName) = TextOf<&StreamInfo::filter_chain_name>;
+  row(Operator::kAccessLogType) = AccessLogType;
+  row(Operator::kHostname) = Hostname;
+  row(Operator::kEnvironment) = Environment;
+  row(Operator::kLocalReplyBody) = TextOf<&StreamInfo::local_reply_body>;
+  row(Operator::kPath) = Path;
+  row(Operator::kQueryParam) = QueryParam;
+  row(Operator::kQueryParams) = QueryParams;
+  row(Operator::kReqWithoutQuery) = ReqWithoutQuery;
+  return table;
+}
+
+constexpr std::array<Row, kRowCount> kTable = MakeTable();
+static_assert([] {
+  for (const Row row : kTable) {
+    if (row == nullptr) return false;
+  }
+  return true;
+}(), "every operator has a row");
+
+}  // namespace
+
+OperatorValue ValueOf(const config::FormatItem& item, const StreamInfo& info,
+                      const RenderOptions& options, std::string& scratch) {
+  scratch.clear();
+  return kTable[static_cast<std::size_t>(item.op)]({item, info, options, scratch});
+}
+
+void AppendIp(const base::Address& address, std::string& out) {
+  if (address.family() != base::Address::Family::kIpv4) {
+    out += address.IpText();
+    return;
+  }
+  sockaddr_storage storage;
+  address.ToSockaddr(storage);
+  sockaddr_in in;
+  std::memcpy(&in, &storage, sizeof(in));
+  std::array<unsigned char, 4> bytes;
+  std::memcpy(bytes.data(), &in.sin_addr, bytes.size());
+  char text[16];
+  char* at = text;
+  for (const unsigned char byte : bytes) {
+    if (at != text) *at++ = '.';
+    at = std::to_chars(at, text + sizeof(text), byte).ptr;
+  }
+  out.append(text, static_cast<std::size_t>(at - text));
+}
+
+void AppendAddress(const base::Address& address, std::string& out) {
+  if (address.family() != base::Address::Family::kIpv4) {
+    out += address.ToString();
+    return;
+  }
+  AppendIp(address, out);
+  char text[6] = {':'};
+  const auto result = std::to_chars(text + 1, text + sizeof(text), address.port());
+  out.append(text, static_cast<std::size_t>(result.ptr - text));
+}
+
+std::uint32_t GrpcStatusOfHttp(int status) {
+  switch (status) {
+    case 200: return 0;
+    case 400: return 13;
+    case 401: return 16;
+    case 403: return 7;
+    case 404: return 12;
+    case 429:
+    case 502:
+    case 503:
+    case 504: return 14;
+    default: return 2;
+  }
+}
+
+}  // namespace sluice::observe
