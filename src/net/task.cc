@@ -18,8 +18,8 @@ namespace {
 
 constexpr std::size_t kClassBytes = 64;
 constexpr std::size_t kCachedBytesMax = 4096;
-constexpr std::size_t kClasses = kCachedBytesMax / kClassBytes;
-constexpr std::size_t kListBytesMax = 64 * 1024;  // Per size class and thread.
+[[maybe_unused]] constexpr std::size_t kClasses = kCachedBytesMax / kClassBytes;
+[[maybe_unused]] constexpr std::size_t kListBytesMax = 64 * 1024;  // Per size class and thread.
 
 void* FromHeap(std::size_t bytes) {
   void* frame = std::malloc(bytes);
