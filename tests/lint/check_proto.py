@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Checks proto/: tests/lint/check_proto.py [--write] [--root DIR]
+"""Checks proto/: tests/lint/check_proto.py [--write] [--unread] [--root DIR]
 
 - message, field and enum names and numbers are unique where they must be;
 - every refused field says what to write instead;
 - a field type that is sluice.Placeholder belongs to a refused or ineffective field;
 - no field is refused and without effect at once;
+- with --unread: every implemented field is read somewhere in src/;
 - the list of fields without effect equals proto/no_effect.txt, which is reviewed: a field in it is accepted and
   ignored. --write rewrites that file.
 """
@@ -193,6 +194,46 @@ def check_field(field, errors, ineffective):
         ineffective.append(field["message"] + "." + field["name"])
 
 
+# Messages that we only write, or that pass through as a whole.
+WRITTEN_ONLY = ("envoy.admin.", "envoy.service.", "google.rpc.", "sluice.", "envoy.config.core.v3.Metadata",
+                "envoy.config.core.v3.BuildVersion", "envoy.config.core.v3.Extension", "envoy.config.core.v3.Node",
+                "envoy.type.v3.SemanticVersion", "envoy.config.core.v3.ControlPlane",
+                "envoy.extensions.transport_sockets.tls.v3.Secret", "envoy.extensions.transport_sockets.tls.v3.Generic",
+                "envoy.extensions.transport_sockets.tls.v3.TlsSessionTicketKeys")
+# Accepted because they hold no field that could be set.
+HOLLOW = ("envoy.config.listener.v3.FilterChain.filter_chain_match", "envoy.type.matcher.v3.RegexMatcher.google_re2")
+
+
+def unread(files, source):
+    """Implemented fields whose accessor no C++ file calls: a promise that nothing keeps. Goes by name alone."""
+    text = ""
+    for folder, _, names in os.walk(source):
+        for name in names:
+            if name.endswith((".cc", ".h")):
+                with open(os.path.join(folder, name), encoding="utf-8") as file:
+                    text += file.read()
+    called = set(re.findall(r"(?:\.|->|::)(\w+)\(", text)) | set(re.findall(r"::(k[A-Z]\w*)\b", text))
+    found = []
+    # A message that is only held by refused or ineffective fields is never looked at.
+    refused = ("sluice.refused", "sluice.no_effect")
+    held = {re.split(r"[ ,>]+", f["type"].rstrip(">"))[-1].split(".")[-1] for p in files for f in p.fields
+            if not any(o in f["options"] for o in refused)}
+    for parsed in files:
+        nested = {m.split(".")[-1] for m in parsed.messages}
+        for field in parsed.fields:
+            owner = field["message"].split(".")[-1]
+            if field["message"].startswith(WRITTEN_ONLY) or any(o in field["options"] for o in refused):
+                continue
+            if owner in nested and owner not in held and field["message"] not in text.replace("::", "."):
+                continue
+            case = "k" + "".join(part.capitalize() for part in field["name"].split("_"))
+            names = {field["name"], "has_" + field["name"], field["name"] + "_size", case}
+            if not names & called and field["message"] + "." + field["name"] not in HOLLOW:
+                found.append(f"{parsed.path}: {field['message']}.{field['name']} counts as implemented, but nothing "
+                             "reads it")
+    return found
+
+
 def read_all(proto):
     files = []
     for folder, _, names in sorted(os.walk(proto)):
@@ -207,6 +248,7 @@ def read_all(proto):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--write", action="store_true", help="rewrite proto/" + LIST_NAME)
+    arguments.add_argument("--unread", action="store_true", help="also: implemented fields that src/ never reads")
     arguments.add_argument("--root", default=os.path.dirname(os.path.dirname(os.path.dirname(
         os.path.abspath(__file__)))))
     options = arguments.parse_args()
@@ -216,6 +258,8 @@ def main():
     except Broken as broken:
         sys.exit(str(broken))
     errors, ineffective = check(files)
+    if options.unread:
+        errors += unread(files, os.path.join(options.root, "src"))
     if not files:
         errors.append(f"{proto}: no files")
     list_path = os.path.join(proto, LIST_NAME)
