@@ -23,8 +23,8 @@ struct H1Limits {
   std::size_t chunk_line_bytes_max = 256;  // Size and extensions of one chunk.
   bool accept_http_10 = true;              // Else 426 to requests.
   bool allow_absolute_url = true;
-  bool keep_trailers = false;            // Else parsed, checked and dropped.
-  std::string default_host_for_http_10;  // "": HTTP/1.0 without Host is 400.
+  bool keep_trailers = false;              // Else parsed, checked and dropped.
+  std::string default_host_for_http_10{};  // "": HTTP/1.0 without Host is 400.
 
   bool operator==(const H1Limits&) const = default;
 };

@@ -145,14 +145,22 @@ bool SameTarget(const Message& ours, const Message& theirs) {
   return ours.target == rest || ours.target == base::Cat("/", rest);
 }
 
+// Fields whose values Beast parses as lists of tokens, in its "bad value" sense.
+bool HasListField(std::string_view input) {
+  const std::string lower = base::Lowercase(input);
+  return lower.find("\nconnection:") != std::string::npos ||
+         lower.find("\nproxy-connection:") != std::string::npos ||
+         lower.find("\nupgrade:") != std::string::npos;
+}
+
 // Why ours may accept what Beast refuses; "" when there is no such reason.
 std::string_view NamedReason(std::string_view input, bool request, const Message& theirs) {
   if (request && input.starts_with("\r\n")) return "a CRLF ahead of a request is skipped";
   const std::string_view line = input.substr(0, input.find("\r\n"));
   if (!request && line.size() == 12) return "a status line may end behind the code";
-  if (theirs.why == error::bad_value) return "Connection and Upgrade may hold more than tokens";
-  if (theirs.why == error::bad_target) return "a target may hold bytes that browsers send";
-  if (theirs.why == error::bad_chunk_extension) return "a quoted extension may hold any text";
+  if (theirs.why == error::bad_value && HasListField(input)) {
+    return "Connection and Upgrade may hold more than tokens";
+  }
   if (theirs.why == error::bad_content_length || theirs.why == error::bad_transfer_encoding) {
     return "framing fields among trailers are dropped";
   }

@@ -1,0 +1,67 @@
+// HTTP/1 requests: however the bytes arrive, one reading; and what we send on reads back the same.
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "base/check.h"
+#include "http/h1_codec.h"
+#include "http/hop_by_hop.h"
+#include "tests/unit/http/h1_drive.h"
+
+namespace sluice::http {
+namespace {
+
+void CheckSplits(std::string_view input, std::size_t split, const H1Limits& limits) {
+  const H1Drive fresh(limits, true);
+  const H1Outcome whole = DriveInPieces(fresh, input, {}, true);
+  SLUICE_CHECK(DriveInPieces(fresh, input, {split % (input.size() + 1)}, true).text == whole.text);
+  if (input.size() <= 512) {
+    const std::vector<std::size_t> bytes(input.size(), 1);
+    SLUICE_CHECK(DriveInPieces(fresh, input, bytes, true).text == whole.text);
+  }
+}
+
+void CheckRoundTrip(std::string_view input, const H1Limits& limits) {
+  H1Parser parser(limits);
+  RequestHead head;
+  if (parser.ParseRequestHead(input, head).step != H1Step::kHead) return;
+  const bool upgrade = head.upgrade;
+  RemoveHopByHop(head.fields, upgrade);
+  head.version = Version::kHttp11;
+  head.keep_alive = true;
+  head.expect_continue = head.fields.Has(Name::kExpect);
+  std::string bytes;
+  EncodeRequestHead(head, upgrade ? "upgrade" : "", bytes);
+  H1Limits wide;
+  wide.head_bytes_max = bytes.size();
+  wide.fields_max = head.fields.size() + 3;
+  H1Parser again(wide);
+  RequestHead read;
+  const H1Parser::Result result = again.ParseRequestHead(bytes, read);
+  SLUICE_CHECK(result.step == H1Step::kHead && result.consumed == bytes.size());
+  RemoveHopByHop(read.fields, upgrade);
+  SLUICE_CHECK(Describe(read) == Describe(head));
+}
+
+}  // namespace
+}  // namespace sluice::http
+
+// Two bytes of choices, then the connection.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace sluice::http;
+  if (size < 2) return 0;
+  const std::string_view input(reinterpret_cast<const char*>(data) + 2, size - 2);
+  H1Limits limits;
+  limits.keep_trailers = (data[0] & 1) != 0;
+  limits.accept_http_10 = (data[0] & 2) == 0;
+  limits.allow_absolute_url = (data[0] & 4) == 0;
+  if ((data[0] & 8) != 0) limits.default_host_for_http_10 = "default.ex";
+  if ((data[0] & 16) != 0) limits.head_bytes_max = 100;
+  if ((data[0] & 32) != 0) limits.fields_max = 3;
+  if ((data[0] & 64) != 0) limits.trailer_bytes_max = 30;
+  if ((data[0] & 128) != 0) limits.chunk_line_bytes_max = 8;
+  CheckSplits(input, data[1], limits);
+  CheckRoundTrip(input, limits);
+  return 0;
+}
