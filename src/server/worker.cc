@@ -42,9 +42,9 @@ struct Worker::State {
         stats(shared.registry.Get<observe::WorkerStats>(observe::Scope::kWorker,
                                                         base::Cat(worker_index), worker_index)),
         clusters({loop, buffers, shared.registry, random, index, shared.workers}),
+        access_log{shared.log_writer, shared.log_writer.AddProducer(), shared.clock, index, stats},
         context(proxy::WorkerOptions{loop, buffers, clusters, shared.registry, random, index,
-                                     proxy::AccessLogger{&State::Log, this}, shared.retire}),
-        log_producer(shared.log_writer.AddProducer()) {
+                                     &access_log, shared.retire, {}}) {
     loop.set_on_turn(
         [](void* self, std::uint64_t microseconds) {
           auto& state = *static_cast<State*>(self);
@@ -74,25 +74,6 @@ struct Worker::State {
                            accepting.listener, *accepting.stats);
   }
 
-  // Loggers are made at their first line. A configuration's address may be that of one long gone, so
-  // the value decides.
-  static void Log(void* owner, const config::AccessLog& log, const observe::StreamInfo& info) {
-    auto& state = *static_cast<State*>(owner);
-    LoggerOf& slot = state.loggers[&log];
-    if (slot.logger == nullptr || !(slot.config == log)) {
-      slot.config = log;
-      slot.logger = std::make_unique<observe::AccessLogger>(
-          log, observe::AccessLogger::Worker{state.shared.log_writer, state.log_producer,
-                                             state.shared.clock, state.index, state.stats});
-    }
-    slot.logger->Log(info);
-  }
-
-  struct LoggerOf {
-    config::AccessLog config;
-    std::unique_ptr<observe::AccessLogger> logger;
-  };
-
   unsigned index;
   WorkerShared shared;
   base::FastRandom random;
@@ -100,11 +81,10 @@ struct Worker::State {
   net::BufferPool buffers;
   observe::WorkerStats& stats;
   upstream::Clusters clusters;
+  observe::AccessLogger::Worker access_log;
   proxy::WorkerContext context;
   absl::flat_hash_map<std::uint64_t, std::unique_ptr<Accepting>> accepting;
   std::vector<net::Loop::Function> idle_waiters;
-  unsigned log_producer;
-  absl::flat_hash_map<const config::AccessLog*, LoggerOf> loggers;
 };
 
 Worker::Worker(unsigned index, const WorkerShared& shared)
@@ -135,10 +115,7 @@ void Worker::Stop() { state_->loop.Stop(); }
 void Worker::Apply(std::shared_ptr<const WorkerUpdate> update) {
   state_->loop.Post([state = state_.get(), update = std::move(update)] {
     for (const upstream::ClusterParts& parts : update->clusters) state->clusters.Set(parts);
-    if (update->snapshot != nullptr) {
-      state->loggers.clear();
-      state->context.Adopt(update->snapshot);
-    }
+    if (update->snapshot != nullptr) state->context.Adopt(update->snapshot);
     for (const auto& [name, hosts] : update->hosts) state->clusters.SetHosts(name, hosts);
     for (const std::string& name : update->removed_clusters) state->clusters.Remove(name);
   });

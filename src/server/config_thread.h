@@ -1,0 +1,63 @@
+#pragma once
+// The config thread: ADS protocol, parsing, compiling, assembling. Hands finished updates to main.
+//
+// Started and joined by main. Nothing of it runs on main or a worker, so a 20 MB route table costs
+// them nothing. Also where configuration is freed that workers let go of.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "config/bootstrap.h"
+#include "net/loop.h"
+#include "observe/registry.h"
+#include "xds/assemble.h"
+#include "xds/store.h"
+#include "xds/transport.h"
+
+namespace sluice::server {
+
+// What admin shows of xDS.
+struct XdsView {
+  xds::StoreView store;
+  std::vector<std::string> warming_clusters;
+  std::vector<std::string> warming_listeners;
+  bool connected = false;
+  std::string control_plane;
+};
+
+class ConfigThread {
+ public:
+  struct Options {
+    const base::Clock& clock;
+    observe::Registry& registry;
+    const config::Bootstrap& bootstrap;
+    config::CompileOptions compile;
+    // Runs on the config thread; makes the transport of the bootstrap's ads_config. Unset: no xDS.
+    std::function<std::unique_ptr<xds::Transport>(net::Loop&)> make_transport;
+    // Runs on the config thread: hand over (post it to main).
+    std::function<void(xds::Update)> publish;
+    // Runs on the config thread, once: the first configuration is complete (or timed out).
+    std::function<void()> initialized;
+  };
+  explicit ConfigThread(Options options);
+  ~ConfigThread();
+
+  void Start();
+  // Joins; what is queued is destroyed.
+  void Stop();
+  net::Loop& loop();
+  // Any thread.
+  std::shared_ptr<const XdsView> View() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+  std::thread thread_;
+};
+
+}  // namespace sluice::server
