@@ -42,5 +42,7 @@ struct TlsPeer {
 std::unique_ptr<Stream> NewTlsClientStream(Loop& loop, std::unique_ptr<Stream> socket,
                                            const TlsClientContext& context, const TlsPeer& peer);
 Task<bool> Handshake(Stream& tls_stream);
+// What ALPN chose; empty before the handshake, without ALPN, and for streams without TLS.
+std::string_view NegotiatedProtocol(const Stream& tls_stream);
 
 }  // namespace sluice::net
