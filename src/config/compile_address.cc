@@ -86,7 +86,7 @@ base::Address CompileListenAddress(const corev3::Address& proto, bool* ipv4_comp
       base::Address::ParseIp(socket.address(), static_cast<std::uint16_t>(socket.port_value()));
   if (!address) {
     errors.AddAt("address", base::Cat(MalformedIp(socket.address()),
-                                      "; listen on an IP address, as 0.0.0.0 or ::"));
+                                      "; use an IP address, as 0.0.0.0 or ::"));
     return {};
   }
   if (socket.ipv4_compat()) {
