@@ -1,0 +1,61 @@
+#pragma once
+// The admin port: Envoy's endpoints, served on the admin thread from immutable views and atomic
+// cells. It asks no other thread while rendering and never blocks a worker. envoy-behaviour.md 5.
+//
+// Start and Stop belong to main. The functions in AdminSources may be called from the admin thread.
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "config/bootstrap.h"
+#include "config/snapshot.h"
+#include "observe/registry.h"
+#include "server/config_thread.h"
+#include "server/listeners.h"
+#include "server/options.h"
+#include "upstream/main_clusters.h"
+
+namespace sluice::server {
+
+// /ready and /server_info: written by main, read by anyone.
+enum class ServerState : std::uint8_t { kLive, kDraining, kPreInitializing, kInitializing };
+
+struct AdminSources {
+  const base::Clock& clock;
+  observe::Registry& registry;
+  const Options& options;
+  const config::Bootstrap& bootstrap;
+  const std::atomic<ServerState>& state;
+  const std::atomic<bool>& healthcheck_failed;
+  base::WallTime started;
+  std::function<std::shared_ptr<const XdsView>()> xds;
+  std::function<std::shared_ptr<const upstream::ClustersView>()> clusters;
+  std::function<std::shared_ptr<const ListenersView>()> listeners;
+  std::function<std::shared_ptr<const config::Snapshot>()> snapshot;
+  // Commands; each hands over to main and returns at once.
+  std::function<void(bool fail)> set_healthcheck;
+  std::function<void(bool graceful)> drain_listeners;
+  std::function<void()> quit;
+  std::function<void()> reopen_logs;
+};
+
+class Admin {
+ public:
+  explicit Admin(AdminSources sources);
+  ~Admin();  // Stops.
+
+  // Binds bootstrap.admin_address and serves; the bound address.
+  absl::StatusOr<base::Address> Start();
+  void Stop();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace sluice::server
