@@ -201,7 +201,8 @@ WRITTEN_ONLY = ("envoy.admin.", "envoy.service.", "google.rpc.", "sluice.", "env
                 "envoy.extensions.transport_sockets.tls.v3.Secret", "envoy.extensions.transport_sockets.tls.v3.Generic",
                 "envoy.extensions.transport_sockets.tls.v3.TlsSessionTicketKeys")
 # Accepted because they hold no field that could be set.
-HOLLOW = ("envoy.config.listener.v3.FilterChain.filter_chain_match", "envoy.type.matcher.v3.RegexMatcher.google_re2")
+HOLLOW = ("envoy.config.core.v3.ConfigSource.ads", "envoy.config.listener.v3.FilterChain.filter_chain_match",
+          "envoy.type.matcher.v3.RegexMatcher.google_re2")
 
 
 def unread(files, source):

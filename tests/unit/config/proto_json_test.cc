@@ -114,7 +114,7 @@ TEST(ToJson, ComesBackAsTheSameMessage) {
 
 TEST(ToJson, PrintsOddNumbersAsProtobufDoes) {
   for (const double value :
-       {0.1, 1e300, -1e-300, 1e15, 123456789012345678.0, 0.0, -0.5, 1.0 / 3,
+       {0.1, 1e300, -1e-300, 1e15, 123456789012345678.0, 0.0, -0.0, -0.5, 1.0 / 3,
         std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity(),
         std::numeric_limits<double>::quiet_NaN()}) {
     envoy::type::v3::Percent percent;

@@ -2,6 +2,8 @@
 
 #include "config/yaml_to_proto.h"
 
+#include <fstream>
+#include <iterator>
 #include <string>
 
 #include "base/field_errors.h"
@@ -280,6 +282,15 @@ TEST(YamlToProto, KeepsTheLinesOfPathsForLaterErrors) {
   }
   AddWithLocations(found, "f.yaml", locations, located);
   EXPECT_EQ(located.Text(), "f.yaml:3: virtual_hosts[0].name: is no good");
+}
+
+TEST(YamlToProto, ReadsWholeBootstraps) {
+  for (const std::string name : {"bootstrap.yaml", "bootstrap.json"}) {
+    std::ifstream file(SLUICE_SOURCE_DIR "/tests/fuzz/corpus/yaml_to_proto/" + name);
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    ASSERT_FALSE(text.empty()) << name;
+    EXPECT_GT(Read<Bootstrap>(text).static_resources().clusters_size(), 0) << name;
+  }
 }
 
 // ---- hostile text --------------------------------------------------------------------------
