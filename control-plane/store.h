@@ -1,0 +1,48 @@
+#pragma once
+// The configuration of now, durable: written and fsynced before a change is answered.
+//
+// The control plane's loop only.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "apps.h"
+#include "snapshot.h"
+
+namespace sluice::control {
+
+struct StoredConfig {
+  AppsConfig config;
+  std::string etag;                        // Quoted, strong: a hash of the content.
+  std::shared_ptr<const Snapshot> snapshot;
+};
+
+class Store {
+ public:
+  // `data_dir` "": nothing is kept. `changed` runs after every change, with the new value.
+  Store(std::string data_dir, std::function<void(const StoredConfig&)> changed);
+
+  // What was kept in data_dir; NotFound when nothing was, and an error that names the file when it
+  // is damaged (the file is set aside, never overwritten).
+  absl::Status Load();
+  const StoredConfig& current() const { return current_; }
+
+  // Checks, compiles, writes, then makes it current. On any error nothing changes.
+  // `if_match`: "" or "*" for any; else FailedPrecondition when it is not the current ETag.
+  absl::Status Replace(AppsConfig config, std::string_view if_match);
+  // The same from a function over a copy: small edits. `edit` may refuse.
+  absl::Status Edit(const std::function<absl::Status(AppsConfig&)>& edit,
+                    std::string_view if_match);
+
+ private:
+  absl::Status Write(const AppsConfig& config);
+
+  std::string data_dir_;
+  std::function<void(const StoredConfig&)> changed_;
+  StoredConfig current_;
+};
+
+}  // namespace sluice::control
