@@ -35,7 +35,7 @@ inline std::vector<std::string> Lines(const base::FieldErrors& errors) {
 inline bool HasHint(std::string_view message) {
   for (const std::string_view word :
        {"write ", "use ", "leave ", "Consider", "give ", "keep ", "add ", "divide ", "name a ",
-        "Set it", "send ", "move ", "set "}) {
+        "Set it", "send ", "move ", "set ", "list "}) {
     if (message.find(word) != std::string_view::npos) return true;
   }
   return false;
