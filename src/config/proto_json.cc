@@ -36,7 +36,7 @@ constexpr std::string_view kRedacted = "\"[redacted]\"";
 std::string NumberText(double value, bool is_float) {
   if (std::isnan(value)) return "\"NaN\"";
   if (std::isinf(value)) return value > 0 ? "\"Infinity\"" : "\"-Infinity\"";
-  if (value == 0 && std::signbit(value)) return "-0";
+  if (value == 0 && std::signbit(value)) return "-0.0";
   if (std::trunc(value) == value && std::abs(value) < 1e15) {
     return base::Cat(static_cast<std::int64_t>(value));
   }

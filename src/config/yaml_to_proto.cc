@@ -62,6 +62,10 @@ const pb::FieldDescriptor* FindField(const pb::Descriptor& type, const std::stri
   return field != nullptr ? field : type.FindFieldByCamelcaseName(name);
 }
 
+bool TakesNull(const pb::FieldDescriptor& field) {
+  return field.message_type() != nullptr && FormOf(*field.message_type()) == Form::kValue;
+}
+
 // Writing down the value that an absent field has says nothing.
 bool IsAbsent(const YamlNode& node, const pb::FieldDescriptor& field) {
   if (node.kind == Kind::kSequence) return node.children.empty() && field.is_repeated();
@@ -142,19 +146,19 @@ void YamlReader::ReadFields(const YamlNode& node, pb::Message& out, bool is_any)
     }
     const Scope scope(errors_, field->name());
     Locate(key);
+    if (value.kind == Kind::kNull && !TakesNull(*field)) continue;  // The same as absent.
     const auto clash = std::find_if(seen.begin(), seen.end(), [&](const auto* other) {
       return other == field || (field->containing_oneof() != nullptr &&
                                 other->containing_oneof() == field->containing_oneof());
     });
-    if (clash != seen.end() && *clash == field) {
-      Error(key, "is set twice");
-    } else if (clash != seen.end()) {
-      Error(key,
-            base::Cat("only one of ", field->name(), " and ", (*clash)->name(), " may be set"));
-    } else if (value.kind != Kind::kNull || (field->message_type() != nullptr &&
-                                             FormOf(*field->message_type()) == Form::kValue)) {
+    if (clash == seen.end()) {
       seen.push_back(field);
       ReadField(value, *field, out);
+    } else if (*clash == field) {
+      Error(key, "is set twice");
+    } else {
+      Error(key,
+            base::Cat("only one of ", field->name(), " and ", (*clash)->name(), " may be set"));
     }
   }
   any_may_be_unknown_ = outer;
@@ -187,6 +191,8 @@ void YamlReader::ReadPlaceholder(const YamlNode& node, const pb::FieldDescriptor
 void YamlReader::ReadRepeated(const YamlNode& node, const pb::FieldDescriptor& field,
                               pb::Message& out) {
   if (node.kind != Kind::kSequence) {  // A single value where a list is expected.
+    const base::FieldErrors::Suffix suffix(errors_, "[0]");
+    Locate(node);
     ReadOne(node, YamlTarget{out, field});
     return;
   }
@@ -223,8 +229,7 @@ void YamlReader::ReadMap(const YamlNode& node, const pb::FieldDescriptor& field,
 
 void YamlReader::ReadOne(const YamlNode& node, const YamlTarget& target) {
   const bool is_message = target.field.cpp_type() == pb::FieldDescriptor::CPPTYPE_MESSAGE;
-  const bool takes_null = is_message && FormOf(*target.field.message_type()) == Form::kValue;
-  if (node.kind == Kind::kNull && !takes_null) {
+  if (node.kind == Kind::kNull && !TakesNull(target.field)) {
     Error(node, "must not be null here");
   } else if (is_message) {
     ReadMessage(node, target.Child());

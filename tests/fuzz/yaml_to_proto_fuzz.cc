@@ -14,6 +14,7 @@
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "google/protobuf/stubs/logging.h"
 
 namespace sluice::config {
 namespace {
@@ -69,6 +70,9 @@ void CheckWire(std::string_view input) {
 }  // namespace sluice::config
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  // Protobuf would log every string that is not UTF-8.
+  static const auto* const silent = google::protobuf::SetLogHandler(nullptr);
+  static_cast<void>(silent);
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   sluice::config::CheckText(input);
   sluice::config::CheckWire(input);
