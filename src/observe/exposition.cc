@@ -43,6 +43,11 @@ prometheus::MetricType TypeOf(Kind kind) {
   return prometheus::MetricType::Untyped;
 }
 
+// The one name of Envoy's whose unit promtool refuses: Prometheus gets it in seconds.
+constexpr std::string_view kDaysFamily = "server.days_until_first_cert_expiring";
+constexpr std::string_view kSecondsFamily = "server.seconds_until_first_cert_expiring";
+constexpr double kSecondsPerDay = 86'400;
+
 prometheus::ClientMetric ToMetric(const Registry::Sample& sample) {
   prometheus::ClientMetric metric;
   metric.label.reserve(sample.labels.size());
@@ -51,7 +56,10 @@ prometheus::ClientMetric ToMetric(const Registry::Sample& sample) {
   }
   switch (sample.kind) {
     case Kind::kCounter: metric.counter.value = static_cast<double>(sample.counter); break;
-    case Kind::kGauge: metric.gauge.value = static_cast<double>(sample.gauge); break;
+    case Kind::kGauge:
+      metric.gauge.value = static_cast<double>(sample.gauge);
+      if (sample.family == kDaysFamily) metric.gauge.value *= kSecondsPerDay;
+      break;
     case Kind::kHistogram: {
       const auto counts = CumulativeCounts(sample.buckets);
       metric.histogram.sample_count = sample.count;
@@ -114,8 +122,9 @@ struct PrometheusWriter::State {
   void Begin() {
     family = sample.family;
     continued = false;
-    one[0].name = PrometheusName(family);
-    one[0].help = HelpOf(family);
+    const std::string_view shown = family == kDaysFamily ? kSecondsFamily : std::string_view(family);
+    one[0].name = PrometheusName(shown);
+    one[0].help = HelpOf(shown);
     one[0].type = TypeOf(sample.kind);
   }
 

@@ -176,6 +176,8 @@ constexpr Help kHelp[] = {
     {"memory_physical_size", "Resident bytes."},
     {"total_connections", "Connections of clients open now."},
     {"days_until_first_cert_expiring", "Whole days until the first certificate expires."},
+    {"seconds_until_first_cert_expiring",
+     "Time until the first certificate expires, in whole days."},
     {"hot_restart_epoch", "Always 0: there is no hot restart."},
     {"static_unknown_fields", "Unknown fields in the bootstrap."},
     {"dynamic_unknown_fields", "Unknown fields in xDS resources."},
