@@ -71,7 +71,7 @@ void CheckWire(std::string_view input) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   // Protobuf would log every string that is not UTF-8.
-  static const auto* const silent = google::protobuf::SetLogHandler(nullptr);
+  static const bool silent = (google::protobuf::SetLogHandler(nullptr), true);
   static_cast<void>(silent);
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   sluice::config::CheckText(input);
