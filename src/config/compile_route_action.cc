@@ -113,6 +113,14 @@ void CompilePathRewrite(const ProtoForward& proto, ForwardAction& action,
   }
 }
 
+// name[/version], both tokens: RFC 9110 section 7.8.
+bool IsProtocol(std::string_view text) {
+  const std::size_t slash = std::min(text.find('/'), text.size());
+  const bool versioned = slash < text.size();
+  return text.find(':') == std::string_view::npos && IsHeaderName(text.substr(0, slash)) &&
+         (!versioned || IsHeaderName(text.substr(slash + 1)));
+}
+
 void CompileUpgrades(const ProtoForward& proto, ForwardAction& action,
                      base::FieldErrors& errors) {
   for (int i = 0; i < proto.upgrade_configs_size(); ++i) {
@@ -121,7 +129,7 @@ void CompileUpgrades(const ProtoForward& proto, ForwardAction& action,
     UpgradeConfig upgrade;
     upgrade.type = base::Lowercase(config.upgrade_type());
     upgrade.enabled = !config.has_enabled() || config.enabled().value();
-    if (!IsHeaderName(upgrade.type) || upgrade.type.starts_with(':')) {
+    if (!IsProtocol(upgrade.type)) {
       errors.AddAt("upgrade_type", base::Cat("'", base::Printable(upgrade.type),
                                              "' is no protocol; write one such as websocket"));
     } else if (upgrade.type == "connect" || upgrade.type == "connect-udp" ||
