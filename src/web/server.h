@@ -62,8 +62,8 @@ class WebServer {
   void Stop();
 
  private:
-  class Impl;  // lint-ok: the usual name of a hidden body; Beast stays out of headers.
-  std::unique_ptr<Impl> impl_;
+  class Service;  // Keeps Beast out of headers.
+  std::unique_ptr<Service> service_;
 };
 
 }  // namespace sluice::web
