@@ -253,10 +253,10 @@ class Compiler {
   base::FieldErrors& errors_;
 };
 
-// Whether one path is the other or lies below it.
-bool Related(std::string_view a, std::string_view b) {
-  if (a.size() > b.size()) std::swap(a, b);
-  return b.starts_with(a) && (a.size() == b.size() || b[a.size()] == '.' || b[a.size()] == '[');
+// Whether `path` is `top` or lies below it.
+bool IsAtOrBelow(std::string_view path, std::string_view top) {
+  if (!path.starts_with(top)) return false;
+  return path.size() == top.size() || path[top.size()] == '.' || path[top.size()] == '[';
 }
 
 // A value that could not be read looks unset to the compilers: their complaints about it would
@@ -279,7 +279,7 @@ void Merge(const base::FieldErrors& reading, const base::FieldErrors& compiling,
   }
   for (const base::FieldError& error : compiling.errors()) {
     const bool consequence = std::any_of(kept.begin(), kept.end(), [&](const auto* other) {
-      return Related(other->path, error.path);
+      return IsAtOrBelow(error.path, other->path);
     });
     if (consequence) continue;
     const Scope scope(chosen, error.path);
