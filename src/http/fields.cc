@@ -143,8 +143,11 @@ void Fields::Add(std::string_view name, std::string_view value) {
 void Fields::Add(Name name, std::string_view value) { Add(name, NameText(name), value); }
 
 void Fields::Add(Name id, std::string_view name, std::string_view value) {
-  SLUICE_DCHECK(!Owns(name) && !Owns(value));
   SLUICE_DCHECK(id == FindName(name));
+  if (Owns(name) || Owns(value)) {  // Growing would pull the text away from under us.
+    Add(id, std::string(name), std::string(value));
+    return;
+  }
   const std::size_t name_at = bytes_.size();
   const std::size_t needed = name_at + name.size() + value.size();
   SLUICE_CHECK(needed <= UINT32_MAX);  // Every reader bounds what it adds far below.
@@ -183,7 +186,7 @@ std::size_t Fields::RemoveIf(Matches matches) {
 
 template <typename Matches>
 bool Fields::ReplaceFirst(Matches matches, std::string_view value) {
-  SLUICE_DCHECK(!Owns(value));
+  if (Owns(value)) return ReplaceFirst(matches, std::string(value));
   bool replaced = false;
   RemoveIf([&](const Entry& entry) { return matches(entry) && std::exchange(replaced, true); });
   if (!replaced) return false;

@@ -85,7 +85,7 @@ struct Field {
 
 class Fields {
  public:
-  // Appends; `name` is lower-cased on the way. REQUIRES: no view into this object.
+  // Appends; `name` is lower-cased on the way. Views into this object may be passed.
   void Add(std::string_view name, std::string_view value);
   void Add(Name name, std::string_view value);
   // For one who has looked the name up already. REQUIRES: id == FindName(name).

@@ -42,7 +42,7 @@ H1Rule TakeRequestField(const FieldLine& field, FramingFacts& facts, RequestHead
     case Name::kTransferEncoding:
       return SeeTransferEncoding(field.raw, facts);
     case Name::kHost:
-      if (++facts.hosts > 1) return H1Rule::kHostTwice;
+      ++facts.hosts;
       if (!ParseAuthority(field.value)) return H1Rule::kHostMalformed;
       if (head.authority.empty()) head.authority.assign(field.value);  // A full target wins.
       return H1Rule::kOk;

@@ -83,13 +83,9 @@ void CheckRoundTrip(const Reading& reading, bool request, std::size_t chunk) {
   SLUICE_CHECK(again.body == reading.body && again.trailers == reading.trailers);
 }
 
-}  // namespace
-}  // namespace sluice::http
-
 // Two bytes of choices, then the body.
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace sluice::http;
-  if (size < 2) return 0;
+void RunOne(const std::uint8_t* data, std::size_t size) {
+  if (size < 2) return;
   const std::string_view input(reinterpret_cast<const char*>(data) + 2, size - 2);
   H1Limits limits;
   limits.keep_trailers = true;
@@ -102,5 +98,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (input.size() <= 512) SLUICE_CHECK(Read(input, 1, request, limits) == whole);
   for (const Field field : whole.trailers) SLUICE_CHECK(AllowedInTrailers(field.name));
   if (whole.end == H1Step::kEnd) CheckRoundTrip(whole, request, 1 + data[1] % 64U);
+}
+
+}  // namespace
+}  // namespace sluice::http
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  sluice::http::RunOne(data, size);
   return 0;
 }

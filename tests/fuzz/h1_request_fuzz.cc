@@ -44,13 +44,9 @@ void CheckRoundTrip(std::string_view input, const H1Limits& limits) {
   SLUICE_CHECK(Describe(read) == Describe(head));
 }
 
-}  // namespace
-}  // namespace sluice::http
-
 // Two bytes of choices, then the connection.
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace sluice::http;
-  if (size < 2) return 0;
+void RunOne(const std::uint8_t* data, std::size_t size) {
+  if (size < 2) return;
   const std::string_view input(reinterpret_cast<const char*>(data) + 2, size - 2);
   H1Limits limits;
   limits.keep_trailers = (data[0] & 1) != 0;
@@ -63,5 +59,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if ((data[0] & 128) != 0) limits.chunk_line_bytes_max = 8;
   CheckSplits(input, data[1], limits);
   CheckRoundTrip(input, limits);
+}
+
+}  // namespace
+}  // namespace sluice::http
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  sluice::http::RunOne(data, size);
   return 0;
 }

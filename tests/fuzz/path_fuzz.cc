@@ -48,13 +48,9 @@ void CheckAuthority(std::string_view input, const HostOptions& options) {
   SLUICE_CHECK(again == authority);
 }
 
-}  // namespace
-}  // namespace sluice::http
-
 // One byte of choices, then the text.
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace sluice::http;
-  if (size < 1) return 0;
+void RunOne(const std::uint8_t* data, std::size_t size) {
+  if (size < 1) return;
   const std::string_view input(reinterpret_cast<const char*>(data) + 1, size - 1);
   PathOptions path;
   path.normalize = (data[0] & 1) != 0;
@@ -65,5 +61,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   host.strip_port = static_cast<HostOptions::StripPort>((data[0] >> 4 & 3) % 3);
   host.strip_trailing_dot = (data[0] & 64) != 0;
   CheckAuthority(input, host);
+}
+
+}  // namespace
+}  // namespace sluice::http
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  sluice::http::RunOne(data, size);
   return 0;
 }

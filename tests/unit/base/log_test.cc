@@ -58,9 +58,9 @@ TEST_F(Log, LevelsArePerComponent) {
 }
 
 TEST_F(Log, TextFromOutsideCannotForgeALine) {
-  using namespace std::string_literals;
+  using namespace std::string_view_literals;
   WriteLog(Component::kHttp, LogLevel::kInfo,
-           "path /a\r\n[critical][main] forged\x1b[2J\x00\x7f\xc2\x9b \xc3\xa4"s);
+           "path /a\r\n[critical][main] forged\x1b[2J\x00\x7f\xc2\x9b \xc3\xa4"sv);
   EXPECT_EQ(Read(path_),
             "[info][http] path /a\\x0d\\n[critical][main] forged\\x1b[2J\\x00\\x7f\\xc2\\x9b "
             "\xc3\xa4\n");

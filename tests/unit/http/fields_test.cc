@@ -105,6 +105,17 @@ TEST(Fields, SetReplacesAllByOneInPlace) {
   EXPECT_EQ(fields.bytes(), 1U + 1 + 1 + 1 + 1 + 1 + 4);
 }
 
+TEST(Fields, TakeTheirOwnValues) {
+  Fields fields = Of({{"x-from", "a value too long for a short string"}});
+  for (int i = 0; i < 50; ++i) fields.Add(fields.At(0).name, *fields.Get("x-from"));
+  for (std::size_t i = 0; i < fields.size(); ++i) EXPECT_EQ(fields.At(i).value, fields.At(0).value);
+  fields.Add("x-to", "short");
+  fields.Set("x-to", *fields.Get("x-from"));
+  EXPECT_EQ(fields.Get("x-to"), "a value too long for a short string");
+  fields.Set("x-to", fields.Get("x-to")->substr(2, 5));
+  EXPECT_EQ(fields.Get("x-to"), "value");
+}
+
 TEST(Fields, RemoveRemovesAll) {
   Fields fields = Of({{"a", "1"}, {"te", "x"}, {"A", "2"}, {"b", "3"}, {"TE", "y"}});
   EXPECT_EQ(fields.Remove("te"), 2U);
