@@ -2,7 +2,11 @@
 // The HTTP filter interface. Decisions 6.
 //
 // Worker's thread. A filter is made per exchange and dies with it; configuration it refers to is
-// pinned by the exchange. Filters never block and never await: they Pause and are Resumed.
+// pinned by the exchange, until the response head is out: keep none of it beyond OnResponseHead.
+// Filters never block and never await: they Pause and are Resumed. A filter may see a response
+// without having seen its request, when one in front of it replied.
+//
+// A body ends with a call that says End::kYes (often with an empty piece), or with the trailers.
 
 #include <cstdint>
 #include <functional>
@@ -81,7 +85,7 @@ class Context {
   virtual base::Random& random() = 0;
   virtual unsigned worker() const = 0;
   virtual LocalReply& reply() = 0;
-  // Ends one kPause of that direction. From a filter's own later call-back only.
+  // Ends one kPause of that direction. A reply() filled in before makes it a kReply.
   virtual void ResumeRequest() = 0;
   virtual void ResumeResponse() = 0;
   // Changed content: the framing becomes chunked (or Content-Length when known at End).

@@ -18,21 +18,30 @@
 #include "config/listener.h"
 #include "net/buffer.h"
 #include "net/loop.h"
+#include "observe/access_log.h"
 #include "observe/registry.h"
 #include "observe/stats.h"
 #include "observe/stream_info.h"
 #include "proxy/snapshot_pin.h"
 #include "upstream/clusters.h"
 
+namespace sluice::filters {
+class Chain;
+class Context;
+}  // namespace sluice::filters
+
 namespace sluice::proxy {
 
 class Exchange;
 class ServerConnection;
 
-// Writes one line, if the log's filter lets it, for an exchange that ended. Must not block.
-struct AccessLogger {
-  void (*log)(void* owner, const config::AccessLog& log, const observe::StreamInfo& info) = nullptr;
+// Seams for tests.
+struct WorkerHooks {
   void* owner = nullptr;
+  // An exchange ended; after its access log.
+  void (*ended)(void* owner, const observe::StreamInfo& info) = nullptr;
+  // May add filters in front of the router, behind those of the configuration.
+  void (*add_filters)(void* owner, filters::Chain& chain, filters::Context& context) = nullptr;
 };
 
 struct WorkerOptions {
@@ -42,8 +51,9 @@ struct WorkerOptions {
   observe::Registry& registry;
   base::Random& random;
   unsigned worker = 0;
-  AccessLogger access_logger;
+  observe::AccessLogger* access_logger = nullptr;  // Null: nothing is logged.
   Retire retire;
+  WorkerHooks hooks;
 };
 
 // A pointer to something with `std::uint32_t references`; not atomic.
@@ -74,7 +84,7 @@ class LocalPtr {
   T* object_ = nullptr;
 };
 
-// The access logs of a connection manager, kept by exchanges that have unpinned.
+// The access logs of a connection manager: a copy, kept by exchanges that have unpinned.
 struct LogPlan {
   std::uint32_t references = 0;
   std::vector<config::AccessLog> logs;
@@ -112,13 +122,14 @@ class WorkerContext {
 
   // ---- connections
   // From now on (for `listener`, or with an empty name for all): responses say Connection: close
-  // and idle connections close. What is accepted later drains too.
+  // and idle connections close. What is accepted later drains too, after its first request.
   void BeginDrain(std::string_view listener = {});
   bool draining(std::string_view listener) const;
   // Resets every connection, tunnels too.
   void CloseAll();
-  // Connections that exist.
+  // Connections that exist, and exchanges that run.
   std::size_t active() const { return active_; }
+  std::size_t exchanges() const { return exchanges_; }
   // `idle(owner)` runs on the loop, not inline, whenever active() has become 0.
   void set_on_idle(void (*idle)(void*), void* owner) {
     on_idle_ = idle;
@@ -135,11 +146,11 @@ class WorkerContext {
   base::WallTime WallNow();      // From loop().now(); at most a second's drift between readings.
   std::string_view DateText();   // IMF-fixdate of now.
   std::uint64_t NextId() { return next_id_ += 1; }
-  Exchange* TakeExchange();
-  void GiveExchange(Exchange* exchange);
+  void CountExchange(int change) { exchanges_ += static_cast<std::size_t>(change); }
+  std::unique_ptr<Exchange> TakeExchange();
+  void GiveExchange(std::unique_ptr<Exchange> exchange);
   void Link(ServerConnection& connection);
   void Unlink(ServerConnection& connection);
-  void Log(const LogPlan& plan, const observe::StreamInfo& info) const;
 
  private:
   struct PlanEntry {
@@ -157,9 +168,10 @@ class WorkerContext {
   bool draining_all_ = false;
   ServerConnection* first_ = nullptr;
   std::size_t active_ = 0;
+  std::size_t exchanges_ = 0;
   void (*on_idle_)(void*) = nullptr;
   void* on_idle_owner_ = nullptr;
-  std::vector<Exchange*> free_exchanges_;
+  std::vector<std::unique_ptr<Exchange>> free_exchanges_;
   std::uint64_t next_id_ = 0;
   base::Monotonic wall_read_at_;
   base::WallTime wall_;

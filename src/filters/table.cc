@@ -1,0 +1,30 @@
+#include "filters/table.h"
+
+#include <variant>
+
+#include "filters/cors.h"
+
+namespace sluice::filters {
+namespace {
+
+struct Make {
+  const config::HttpFilter& filter;
+  Context& context;
+  const http::RequestHead& head;
+  observe::CorsStats& cors;
+
+  std::unique_ptr<Filter> operator()(const config::RouterFilter&) const { return nullptr; }
+  std::unique_ptr<Filter> operator()(const config::CorsFilter&) const {
+    return MakeCorsFilter(filter.name, context, head, cors);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Filter> MakeFilter(const config::HttpFilter& filter, Context& context,
+                                   const http::RequestHead& head, observe::CorsStats& cors) {
+  if (filter.disabled) return nullptr;
+  return std::visit(Make{filter, context, head, cors}, filter.config);
+}
+
+}  // namespace sluice::filters

@@ -1,0 +1,302 @@
+#include "proxy/exchange.h"
+
+#include <chrono>
+#include <utility>
+
+#include "base/check.h"
+#include "base/strings.h"
+#include "proxy/local_reply.h"
+
+namespace sluice::proxy {
+namespace {
+
+constexpr std::size_t kKeptReplayCapacity = 4096;
+
+// Anew, but strings keep their capacity.
+void Clear(observe::StreamInfo& info) {
+  std::string details = std::move(info.response_code_details);
+  std::string hostname = std::move(info.upstream_hostname);
+  std::string failure = std::move(info.upstream_transport_failure);
+  info = observe::StreamInfo();
+  details.clear();
+  hostname.clear();
+  failure.clear();
+  info.response_code_details = std::move(details);
+  info.upstream_hostname = std::move(hostname);
+  info.upstream_transport_failure = std::move(failure);
+}
+
+void Clear(filters::LocalReply& reply) {
+  reply.status = 0;
+  reply.body.clear();
+  reply.details.clear();
+  reply.fields.Clear();
+  reply.flags = 0;
+}
+
+}  // namespace
+
+Exchange::Exchange(WorkerContext& context)
+    : context_(context),
+      request_resume_(context.loop()),
+      response_resume_(context.loop()),
+      idle_timer_(&OnTimer<FailureKind::kStreamIdleTimeout>, this),
+      request_timer_(&OnTimer<FailureKind::kRequestTimeout>, this),
+      duration_timer_(&OnTimer<FailureKind::kMaxStreamDuration>, this),
+      response_timer_(&OnTimer<FailureKind::kResponseTimeout>, this),
+      commit_timer_(&OnCommitTimer, this) {}
+
+net::Task<void> Exchange::Run(Downstream& downstream) {
+  Begin(downstream);
+  BeginTimers();
+  Next next = Prepare();
+  while (next == Next::kPaused) {
+    WatchHangup();
+    co_await WaitRequestResume();
+    if (failed_) break;
+    next = reply_.status != 0 ? Next::kReply : FilterRequestHead();
+  }
+  if (next == Next::kForward && !failed_) co_await Forward();
+  if (!response_started_) co_await SendReply();
+  End();
+}
+
+net::Task<void> Exchange::Refuse(Downstream& downstream, FailureKind kind,
+                                 const http::H1Error* error) {
+  Begin(downstream);
+  request_complete_ = true;
+  FailureToReply(kind, {}, reply_);
+  if (error != nullptr) {
+    reply_.status = error->status;
+    reply_.details.assign(error->details);
+    if (error->status != 400) reply_.body.assign(http::ReasonPhrase(error->status));
+    if (error->status == 426) reply_.body.clear();
+    stats_->downstream_cx_protocol_error.Add();
+    if (error->status == 431) stats_->downstream_rq_too_large.Add();
+  }
+  reply_close_ = true;
+  if (kind == FailureKind::kRequestHeaderTimeout) stats_->downstream_rq_header_timeout.Add();
+  co_await SendReply();
+  End();
+}
+
+void Exchange::Begin(Downstream& downstream) {
+  downstream_ = &downstream;
+  const ConnectionFacts facts = downstream.facts();
+  plan_ = downstream.plan();
+  log_ = plan_->log;
+  http_ = plan_->http;
+  stats_ = plan_->stats;
+  forward_trailers_ = http_->h1.keep_trailers;
+  if (context_.snapshots().current() != nullptr) pin_ = context_.snapshots().Pin();
+
+  info_.direct_remote = &facts.remote;
+  info_.local = &facts.local;
+  info_.connection_id = facts.id;
+  info_.stream_id = context_.NextId();
+  info_.filter_chain_name = plan_->chain->name;
+  info_.request = &request_;
+  info_.protocol = request_.version;
+  info_.request_head_bytes = downstream.request_head_bytes();
+  info_.start = context_.loop().now();
+  info_.start_wall = context_.WallNow();
+
+  stats_->downstream_rq_total.Add();
+  stats_->downstream_rq_http1_total.Add();
+  stats_->rq_total.Add();
+  stats_->downstream_rq_active.Add(1);
+  context_.CountExchange(1);
+}
+
+void Exchange::BeginTimers() {
+  idle_ms_ = http_->stream_idle_timeout_ms;
+  tunnel_idle_ms_ = http_->tunnel_idle_timeout_ms;
+  Touch();
+  if (request_.body.kind == http::BodyFraming::Kind::kNone) {
+    OnRequestComplete();
+  } else if (http_->request_timeout_ms != 0) {
+    request_timer_.Arm(context_.loop().timers(), http_->request_timeout_ms);
+  }
+  if (http_->max_stream_duration_ms != 0) {
+    duration_timer_.Set(&OnTimer<FailureKind::kMaxStreamDuration>, this);
+    duration_timer_.Arm(context_.loop().timers(), http_->max_stream_duration_ms);
+  }
+}
+
+void Exchange::OnRequestComplete() {
+  if (request_complete_) return;
+  request_complete_ = true;
+  info_.request_end = context_.loop().now();
+  request_timer_.Cancel();
+  if (forwarding_ && response_ms_ != 0) {
+    response_timer_.Arm(context_.loop().timers(), response_ms_);
+  }
+}
+
+void Exchange::WatchHangup() {
+  if (std::exchange(watching_, true)) return;
+  downstream_->WatchHangup(&OnTimer<FailureKind::kDownstreamGone>, this);
+}
+
+void Exchange::Fail(FailureKind kind) {
+  if (failed_) return;
+  failed_ = true;
+  failure_ = kind;
+  switch (kind) {
+    case FailureKind::kResponseTimeout:
+      if (attempt_.has_value()) attempt_->CountTimeout();
+      break;
+    case FailureKind::kStreamIdleTimeout:
+      stats_->downstream_rq_idle_timeout.Add();
+      break;
+    case FailureKind::kRequestTimeout:
+      stats_->downstream_rq_timeout.Add();
+      break;
+    case FailureKind::kMaxStreamDuration:
+    case FailureKind::kUpstreamMaxStreamDuration:
+      stats_->downstream_rq_max_duration_reached.Add();
+      break;
+    default:
+      break;
+  }
+  if (attempt_.has_value() && attempt_->acquired() && !response_received_) {
+    observe::ClusterStats& cluster = attempt_->stats();
+    const bool theirs = kind == FailureKind::kUpstreamClosed;
+    (theirs ? cluster.upstream_rq_rx_reset : cluster.upstream_rq_tx_reset).Add();
+  }
+  CloseUpstream();
+  WakeRequestDriver();
+  response_resume_.Wake();
+  // A reply can be sent once the drivers have ended; a response that was begun cannot be mended.
+  if (response_started_ || kind == FailureKind::kDownstreamGone) downstream_->Abort();
+}
+
+void Exchange::CloseUpstream() {
+  if (attempt_.has_value()) attempt_->Close();
+}
+
+void Exchange::WakeRequestDriver() {
+  request_resume_.Wake();
+  if (body_wait_ != nullptr) body_wait_->Wake();
+}
+
+void Exchange::TakeReply() {
+  if (stopped()) return;
+  if (response_started_) {  // Too late for another one.
+    Fail(FailureKind::kLocalReset);
+    return;
+  }
+  replying_ = true;
+  CloseUpstream();
+  WakeRequestDriver();
+  response_resume_.Wake();
+}
+
+void Exchange::ResumeRequest() {
+  ++request_resumes_;
+  request_resume_.Wake();
+}
+
+void Exchange::ResumeResponse() {
+  ++response_resumes_;
+  response_resume_.Wake();
+}
+
+void Exchange::RequestLengthChanges() { request_length_changes_ = true; }
+void Exchange::ResponseLengthChanges() { response_length_changes_ = true; }
+
+void Exchange::Unpin() {
+  commit_timer_.Cancel();
+  const std::string_view names[] = {info_.route_name, info_.cluster, info_.filter_chain_name};
+  std::string kept = base::Cat(names[0], names[1], names[2]);
+  kept_names_ = std::move(kept);
+  const std::string_view all = kept_names_;
+  info_.route_name = all.substr(0, names[0].size());
+  info_.cluster = all.substr(names[0].size(), names[1].size());
+  info_.filter_chain_name = all.substr(names[0].size() + names[1].size());
+  http_ = nullptr;
+  levels_ = {};
+  forward_ = nullptr;
+  plan_.reset();
+  pin_.reset();
+}
+
+void Exchange::CountEnd() {
+  stats_->downstream_rq_active.Add(-1);
+  context_.CountExchange(-1);
+  if (response_complete_) {
+    stats_->downstream_rq_completed.Add();
+    const auto lasted = info_.end - info_.start;
+    stats_->downstream_rq_time.Record(static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(lasted).count()));
+  } else if (failed_ && failure_ == FailureKind::kDownstreamGone) {
+    stats_->downstream_rq_rx_reset.Add();
+  } else {
+    stats_->downstream_rq_tx_reset.Add();
+  }
+  switch (info_.response_code / 100) {
+    case 1: stats_->downstream_rq_1xx.Add(); break;
+    case 2: stats_->downstream_rq_2xx.Add(); break;
+    case 3: stats_->downstream_rq_3xx.Add(); break;
+    case 4: stats_->downstream_rq_4xx.Add(); break;
+    case 5: stats_->downstream_rq_5xx.Add(); break;
+    default: break;
+  }
+  if (tunnel_) stats_->downstream_cx_upgrades_active.Add(-1);
+}
+
+void Exchange::End() {
+  idle_timer_.Cancel();
+  request_timer_.Cancel();
+  duration_timer_.Cancel();
+  response_timer_.Cancel();
+  commit_timer_.Cancel();
+  if (watching_) downstream_->WatchHangup(nullptr, nullptr);
+  info_.end = context_.loop().now();
+  if (failed_) {
+    // What was answered, if anything, has said so already; a response that was begun has not.
+    const FailureReply described = Describe(failure_);
+    info_.flags |= described.flags;
+    if (!response_complete_ && !described.details.empty()) {
+      info_.response_code_details.assign(described.details);
+    }
+  }
+  CountEnd();
+  chain_.Done({info_, response_complete_});
+  if (observe::AccessLogger* logger = context_.options().access_logger; logger != nullptr) {
+    for (const config::AccessLog& log : log_->logs) logger->Log(log, info_);
+  }
+  const WorkerHooks& hooks = context_.options().hooks;
+  if (hooks.ended != nullptr) hooks.ended(hooks.owner, info_);
+
+  attempt_.reset();
+  log_.reset();
+  http_ = nullptr;
+  levels_ = {};
+  forward_ = nullptr;
+  plan_.reset();
+  pin_.reset();
+  request_resume_.Clear();
+  response_resume_.Clear();
+  request_resumes_ = response_resumes_ = 0;
+  Clear(reply_);
+  Clear(info_);
+  request_.Clear();
+  response_.Clear();
+  failure_ = FailureKind::kLocalReset;
+  upstream_writer_.Reset(nullptr, nullptr);
+  downstream_writer_.Reset(nullptr, nullptr);
+  upstream_source_ = {};
+  replay_.clear();
+  if (replay_.capacity() > kKeptReplayCapacity) replay_.shrink_to_fit();
+  interims_ = 0;
+  reply_close_ = forward_trailers_ = replay_queued_ = false;
+  failed_ = replying_ = watching_ = route_cleared_ = forwarding_ = false;
+  keep_replay_ = replaying_ = false;
+  request_complete_ = request_end_queued_ = request_sent_ = request_write_failed_ = false;
+  stop_request_ = response_begun_ = response_started_ = response_end_queued_ = false;
+  response_received_ = response_complete_ = upstream_keep_alive_ = false;
+  request_length_changes_ = response_length_changes_ = tunnel_ = false;
+}
+
+}  // namespace sluice::proxy

@@ -1,0 +1,167 @@
+// One try after the other: a connection of the cluster, the request on it, the response from it.
+#include "base/check.h"
+#include "http/h1_codec.h"
+#include "proxy/exchange.h"
+#include "proxy/retry.h"
+
+namespace sluice::proxy {
+
+net::Task<void> Exchange::Forward() {
+  forwarding_ = true;
+  WatchHangup();
+  if (request_complete_ && response_ms_ != 0) {
+    response_timer_.Arm(context_.loop().timers(), response_ms_);
+  }
+  while (StartTry()) {
+    if (replaying_ || !attempt_->TryAcquireIdle()) {
+      const upstream::AcquireResult result = co_await attempt_->Acquire(replaying_);
+      if (failed_) break;
+      if (result != upstream::AcquireResult::kOk) {
+        FailAcquire(result);
+        break;
+      }
+      Touch();
+    }
+    if (MustContinue()) {
+      QueueContinue();
+      if (!co_await FlushDownstream()) break;
+    }
+    StartRequest();
+    const bool filtered = !chain_.empty() && !replaying_ &&
+                          request_.body.kind != http::BodyFraming::Kind::kNone;
+    if (!filtered && PumpRequest() == Pump::kDone) {
+      co_await DriveResponse();
+    } else if (!stopped()) {
+      net::Task<void> upwards = filtered ? FilterRequest() : RelayRequest();
+      net::Task<void> downwards = DriveResponse();
+      co_await net::Join(context_.loop(), upwards, downwards);
+    }
+    if (tunnel_ && !stopped()) co_await Tunnel();
+    if (!Replayable()) break;
+    PrepareReplay();
+  }
+  FinishTry();
+}
+
+bool Exchange::StartTry() {
+  if (stopped()) return false;
+  upstream::Cluster* cluster =
+      info_.cluster.empty() ? nullptr : context_.options().clusters.Find(info_.cluster);
+  if (cluster == nullptr) {
+    stats_->no_cluster.Add();
+    Fail(FailureKind::kClusterNotFound);
+    return false;
+  }
+  attempt_.emplace(*cluster);
+  ++info_.attempts;
+  return true;
+}
+
+void Exchange::FailAcquire(upstream::AcquireResult result) {
+  using upstream::AcquireResult;
+  info_.upstream_transport_failure.assign(attempt_->failure_reason());
+  if (const upstream::Host* host = attempt_->host(); host != nullptr) {
+    info_.upstream_remote = host->address;
+    info_.upstream_hostname.assign(host->hostname);
+  }
+  switch (result) {
+    case AcquireResult::kOk:
+      return;
+    case AcquireResult::kNoHealthyHost:
+      return Fail(FailureKind::kNoHealthyUpstream);
+    case AcquireResult::kOverflow:
+      return Fail(FailureKind::kUpstreamOverflow);
+    case AcquireResult::kConnectFailed:
+      return Fail(FailureKind::kConnectFailed);
+    case AcquireResult::kConnectTimeout:
+      return Fail(FailureKind::kConnectTimeout);
+    case AcquireResult::kClosed:
+      return Fail(FailureKind::kLocalReset);
+    case AcquireResult::kDropped:
+      return Fail(FailureKind::kDropOverload);
+  }
+}
+
+// The client waits for a go-ahead that the upstream is not asked for.
+bool Exchange::MustContinue() const {
+  return request_.expect_continue && !request_complete_ && !http_->proxy_100_continue &&
+         !replaying_;
+}
+
+void Exchange::QueueContinue() {
+  response_.Clear();
+  response_.status = 100;
+  downstream_->QueueInterim(response_);
+}
+
+// Queues the request head on the connection of the attempt.
+void Exchange::StartRequest() {
+  upstream::Connection& connection = attempt_->connection();
+  net::Stream& stream = connection.stream();
+  observe::ClusterStats& stats = attempt_->stats();
+  const upstream::Host& host = connection.host();
+  info_.upstream_connected = true;
+  info_.upstream_remote = host.address;
+  info_.upstream_local = stream.local();
+  info_.upstream_hostname.assign(host.hostname);
+  info_.upstream_ready = context_.loop().now();
+
+  if (forward_->auto_host_rewrite && forward_->host_rewrite.empty() && !host.hostname.empty()) {
+    request_.authority.assign(host.hostname);
+  }
+  using Kind = http::BodyFraming::Kind;
+  const http::BodyFraming& body = request_.body;
+  keep_replay_ = connection.reused() && body.kind != Kind::kNone &&
+                 (body.kind != Kind::kLength || body.length <= kReplayBytesMax);
+  upstream_writer_.Reset(&stream, &stats.upstream_cx_tx_bytes_total);
+  upstream_source_ = {&stream, &connection.input(), &connection.parser(),
+                      &stats.upstream_cx_rx_bytes_total, false};
+  http::EncodeRequestHead(request_, request_.upgrade ? "upgrade" : "", upstream_writer_.text());
+  upstream_writer_.TextAdded();
+}
+
+bool Exchange::Replayable() {
+  if (!failed_ || !attempt_->acquired()) return false;
+  const TryFacts facts = {
+      .failure = failure_,
+      .method = request_.method,
+      .reused_connection = attempt_->connection().reused(),
+      .response_begun = response_begun_,
+      .anything_sent = upstream_writer_.sent_bytes() > 0,
+      .body_replayable = request_.body.kind == http::BodyFraming::Kind::kNone ||
+                         (keep_replay_ && request_complete_),
+      .replayed_already = replaying_,
+  };
+  return ShouldReplay(facts);
+}
+
+void Exchange::PrepareReplay() {
+  attempt_->stats().upstream_rq_retry.Add();
+  upstream_writer_.Reset(nullptr, nullptr);
+  upstream_source_ = {};
+  attempt_.reset();
+  failed_ = false;
+  replaying_ = true;
+  replay_queued_ = false;
+  request_end_queued_ = request_sent_ = request_write_failed_ = stop_request_ = false;
+  Touch();
+}
+
+// The connection goes back to its pool, or is closed. Nothing may refer to its buffer any more.
+void Exchange::FinishTry() {
+  if (!attempt_.has_value()) return;
+  if (attempt_->acquired()) {
+    if (response_received_) {
+      const bool reusable = request_sent_ && !request_write_failed_ && upstream_keep_alive_ &&
+                            !tunnel_ && !failed_ && attempt_->connection().input().empty();
+      attempt_->Finish(reusable);
+    } else {
+      info_.upstream_transport_failure.assign(attempt_->connection().stream().failure());
+    }
+  }
+  upstream_writer_.Reset(nullptr, nullptr);
+  upstream_source_ = {};
+  attempt_.reset();
+}
+
+}  // namespace sluice::proxy

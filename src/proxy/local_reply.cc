@@ -1,0 +1,113 @@
+#include "proxy/local_reply.h"
+
+#include <charconv>
+#include <string>
+
+#include "base/strings.h"
+#include "observe/format.h"
+
+namespace sluice::proxy {
+namespace {
+
+using http::Name;
+
+// grpc-message: printable ASCII but '%' as it is, the rest percent-encoded.
+std::string EncodeGrpcMessage(std::string_view text) {
+  static constexpr char kHex[] = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte < 0x7f && c != '%') {
+      out += c;
+    } else {
+      out += '%';
+      out += kHex[byte >> 4];
+      out += kHex[byte & 15];
+    }
+  }
+  return out;
+}
+
+bool IsGrpcRequest(const http::RequestHead& request) {
+  const auto type = request.fields.Get(Name::kContentType);
+  return type.has_value() && http::IsGrpcContentType(*type);
+}
+
+// "upstream_reset_before_response_started{connection_termination}": spaces would split log fields.
+std::string ResetDetails(std::string_view reason, std::string_view transport) {
+  std::string details = "upstream_reset_before_response_started{";
+  details.append(reason);
+  if (!transport.empty()) details.append(",").append(transport);
+  details += '}';
+  for (char& c : details) {
+    if (c == ' ') c = '_';
+  }
+  return details;
+}
+
+}  // namespace
+
+void FailureToReply(FailureKind kind, const FailureContext& context, filters::LocalReply& reply) {
+  const FailureReply described = Describe(kind);
+  reply.status = described.status;
+  reply.flags = described.flags;
+  if (!described.details.empty() || described.status == 0) {
+    reply.body.assign(described.body);
+    reply.details.assign(described.details);
+  } else {  // A try that failed; `body` is the reason.
+    reply.body = base::Cat("upstream connect error or disconnect/reset before headers. ",
+                           context.replayed ? "retried and the latest reset reason: "
+                                            : "reset reason: ",
+                           described.body);
+    if (!context.transport_failure.empty()) {
+      base::Append(reply.body, ", transport failure reason: ", context.transport_failure);
+    }
+    reply.details = ResetDetails(described.body, context.transport_failure);
+  }
+  switch (kind) {
+    case FailureKind::kClusterNotFound:
+      reply.status = context.cluster_not_found_status;
+      break;
+    case FailureKind::kStreamIdleTimeout:
+      if (context.request_complete) reply.status = 504;
+      break;
+    case FailureKind::kUpstreamOverflow:
+      reply.fields.Add("x-envoy-overloaded", "true");
+      break;
+    case FailureKind::kDropOverload:
+      reply.fields.Add("x-envoy-drop-overload", "true");
+      break;
+    default:
+      break;
+  }
+}
+
+void ReplyToHead(const filters::LocalReply& reply, const http::RequestHead& request,
+                 http::ResponseHead& head, std::string_view& body) {
+  head.Clear();
+  head.status = reply.status;
+  body = reply.body;
+  if (IsGrpcRequest(request)) {
+    char digits[12];
+    const std::uint32_t status = observe::GrpcStatusOfHttp(reply.status);
+    const auto end = std::to_chars(digits, digits + sizeof(digits), status).ptr;
+    head.status = 200;
+    head.fields.Add(Name::kContentType, "application/grpc");
+    head.fields.Add(Name::kGrpcStatus, {digits, static_cast<std::size_t>(end - digits)});
+    if (!body.empty()) head.fields.Add(Name::kGrpcMessage, EncodeGrpcMessage(body));
+    body = {};
+  } else if (!body.empty() && !reply.fields.Has(Name::kContentType)) {
+    head.fields.Add(Name::kContentType, "text/plain");
+  }
+  for (const http::Field field : reply.fields) head.fields.Add(field.id, field.name, field.value);
+  if (head.status == 204 || head.status == 304 || head.status < 200) body = {};
+  head.has_content_length = head.status != 304;
+  head.content_length = body.size();
+  if (request.method == http::Method::kHead) {
+    body = {};
+  } else if (!body.empty()) {
+    head.body = {http::BodyFraming::Kind::kLength, body.size()};
+  }
+}
+
+}  // namespace sluice::proxy

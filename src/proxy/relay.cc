@@ -1,0 +1,245 @@
+// Bodies both ways, by reference from the connection's buffer into gathered writes. What cannot be
+// written is not read: back-pressure needs no other means.
+#include "proxy/exchange.h"
+#include "proxy/retry.h"
+
+namespace sluice::proxy {
+namespace {
+
+using Kind = http::BodyFraming::Kind;
+
+const http::Fields kNoTrailers;
+
+// A response that lasts longer has become a stream (decisions 2).
+constexpr std::uint64_t kCommitMs = 1000;
+
+}  // namespace
+
+// ---- request
+
+BodyRead Exchange::NextRequestPiece(bool may_read) {
+  if (replaying_ && !tunnel_) {
+    if (replay_queued_ || replay_.empty()) return {BodyStep::kEnd, {}};
+    replay_queued_ = true;
+    return {BodyStep::kPiece, replay_};
+  }
+  if (request_.body.kind == Kind::kNone && !tunnel_) return {BodyStep::kEnd, {}};
+  const BodyRead read = downstream_->ReadBody(may_read);
+  if (read.step == BodyStep::kPiece) info_.bytes_received += read.piece.size();
+  if (read.step == BodyStep::kEnd) OnRequestComplete();
+  return read;
+}
+
+void Exchange::QueueRequestPiece(std::string_view piece) {
+  if (keep_replay_ && !replaying_) {
+    keep_replay_ = replay_.size() + piece.size() <= kReplayBytesMax;
+    if (keep_replay_) replay_.append(piece);
+  }
+  upstream_writer_.AddPiece(piece, request_.body.kind == Kind::kChunked && !tunnel_);
+}
+
+void Exchange::QueueRequestEnd(const http::Fields& trailers) {
+  request_end_queued_ = true;
+  if (request_.body.kind == Kind::kChunked && !tunnel_) upstream_writer_.AddLastChunk(trailers);
+}
+
+void Exchange::OnRequestSent() {
+  request_sent_ = true;
+  info_.upstream_request_end = context_.loop().now();
+  if (tunnel_) attempt_->connection().stream().ShutdownWrite();
+}
+
+// As much as goes without waiting. kStopped: the request driver has nothing more to do.
+Exchange::Pump Exchange::PumpRequest() {
+  while (true) {
+    bool blocked = false;
+    while (!blocked && !request_end_queued_ && !upstream_writer_.full()) {
+      const BodyRead read = NextRequestPiece(upstream_writer_.empty());
+      switch (read.step) {
+        case BodyStep::kPiece:
+          QueueRequestPiece(read.piece);
+          break;
+        case BodyStep::kEnd:
+          QueueRequestEnd(downstream_->request_trailers());
+          break;
+        case BodyStep::kBlocked:
+          if (upstream_writer_.empty()) return Pump::kNeedRead;
+          blocked = true;
+          break;
+        case BodyStep::kGone:
+          Fail(FailureKind::kDownstreamGone);
+          return Pump::kStopped;
+        case BodyStep::kBroken:
+          stats_->downstream_cx_protocol_error.Add();
+          Fail(FailureKind::kDownstreamProtocolError);
+          return Pump::kStopped;
+      }
+    }
+    switch (upstream_writer_.Flush()) {
+      case net::IoStatus::kOk:
+        break;
+      case net::IoStatus::kWouldBlock:
+        return Pump::kNeedWrite;
+      default:
+        // It may have answered before it stopped listening: reading the response tells.
+        request_write_failed_ = true;
+        if (tunnel_) Fail(FailureKind::kUpstreamClosed);
+        return Pump::kStopped;
+    }
+    if (request_end_queued_) {
+      OnRequestSent();
+      return Pump::kDone;
+    }
+  }
+}
+
+net::Task<void> Exchange::RelayRequest() {
+  while (!stopped() && !stop_request_) {
+    switch (PumpRequest()) {
+      case Pump::kDone:
+      case Pump::kStopped:
+        co_return;
+      case Pump::kNeedRead: {
+        net::Waiter::Awaiter readable = downstream_->WaitBody();
+        body_wait_ = &readable.waiter;
+        co_await readable;
+        body_wait_ = nullptr;
+        break;
+      }
+      case Pump::kNeedWrite:
+        stats_->downstream_flow_control_paused_reading_total.Add();
+        co_await attempt_->connection().stream().WaitWritable();
+        stats_->downstream_flow_control_resumed_reading_total.Add();
+        break;
+    }
+    Touch();
+  }
+}
+
+// The response is over, or there will be none: the rest of the request has no reader.
+void Exchange::StopRequestDriver() {
+  stop_request_ = true;
+  WakeRequestDriver();
+  if (!request_sent_) CloseUpstream();
+}
+
+// ---- response
+
+void Exchange::QueueResponseEnd(const http::Fields& trailers) {
+  response_end_queued_ = true;
+  downstream_->QueueEnd(trailers);
+}
+
+void Exchange::OnResponseSent() {
+  response_complete_ = true;
+  info_.end = context_.loop().now();
+}
+
+Exchange::Pump Exchange::PumpResponse() {
+  while (true) {
+    bool blocked = false;
+    while (!blocked && !response_end_queued_ && !downstream_->QueueFull()) {
+      const BodyRead read = upstream_source_.Next(downstream_->QueueEmpty());
+      switch (read.step) {
+        case BodyStep::kPiece:
+          info_.bytes_sent += read.piece.size();
+          downstream_->QueueBody(read.piece);
+          break;
+        case BodyStep::kEnd:
+          info_.upstream_response_end = context_.loop().now();
+          response_received_ = true;
+          QueueResponseEnd(forward_trailers_ ? upstream_source_.parser->trailers() : kNoTrailers);
+          break;
+        case BodyStep::kBlocked:
+          if (downstream_->QueueEmpty()) return Pump::kNeedRead;
+          blocked = true;
+          break;
+        case BodyStep::kGone:
+        case BodyStep::kBroken:
+          blocked = true;
+          if (!downstream_->QueueEmpty()) break;  // What is good goes first.
+          Fail(read.step == BodyStep::kGone ? FailureKind::kUpstreamClosed
+                                            : FailureKind::kUpstreamProtocolError);
+          return Pump::kStopped;
+      }
+    }
+    switch (downstream_->Flush()) {
+      case net::IoStatus::kOk:
+        break;
+      case net::IoStatus::kWouldBlock:
+        return Pump::kNeedWrite;
+      default:
+        Fail(FailureKind::kDownstreamGone);
+        return Pump::kStopped;
+    }
+    if (response_end_queued_) {
+      OnResponseSent();
+      return Pump::kDone;
+    }
+  }
+}
+
+void Exchange::ArmCommit() {
+  if (pin_ && !commit_timer_.armed()) commit_timer_.Arm(context_.loop().timers(), kCommitMs);
+}
+
+net::Task<void> Exchange::RelayResponse() {
+  ArmCommit();
+  while (!stopped()) {
+    switch (PumpResponse()) {
+      case Pump::kDone:
+      case Pump::kStopped:
+        co_return;
+      case Pump::kNeedRead:
+        co_await attempt_->connection().stream().WaitReadable();
+        break;
+      case Pump::kNeedWrite: {
+        observe::ClusterStats& stats = attempt_->stats();
+        stats.upstream_flow_control_paused_reading_total.Add();
+        co_await downstream_->WaitFlush();
+        stats.upstream_flow_control_resumed_reading_total.Add();
+        break;
+      }
+    }
+    Touch();
+  }
+}
+
+// ---- both
+
+net::Task<bool> Exchange::FlushUpstream() {
+  while (true) {
+    switch (upstream_writer_.Flush()) {
+      case net::IoStatus::kOk:
+        co_return true;
+      case net::IoStatus::kWouldBlock:
+        co_await attempt_->connection().stream().WaitWritable();
+        if (stopped() || stop_request_) co_return false;
+        Touch();
+        break;
+      default:
+        request_write_failed_ = true;
+        co_return false;
+    }
+  }
+}
+
+// False: the client is gone, or the exchange was ended.
+net::Task<bool> Exchange::FlushDownstream() {
+  while (!stopped()) {
+    switch (downstream_->Flush()) {
+      case net::IoStatus::kOk:
+        co_return true;
+      case net::IoStatus::kWouldBlock:
+        co_await downstream_->WaitFlush();
+        Touch();
+        break;
+      default:
+        Fail(FailureKind::kDownstreamGone);
+        break;
+    }
+  }
+  co_return false;
+}
+
+}  // namespace sluice::proxy

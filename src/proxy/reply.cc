@@ -1,0 +1,91 @@
+// Sending the responses that are made here; what they say is in local_reply.cc.
+#include "proxy/exchange.h"
+#include "proxy/local_reply.h"
+#include "proxy/response_headers.h"
+
+namespace sluice::proxy {
+
+// Fills response_ from reply_, or from the failure when that is what ended the exchange. False: there
+// is nobody to answer.
+bool Exchange::MakeReplyHead(std::string_view& body) {
+  if (failed_ || reply_.status == 0) {
+    reply_.fields.Clear();
+    FailureContext context;
+    context.request_complete = request_complete_;
+    context.replayed = replaying_;
+    context.transport_failure = info_.upstream_transport_failure;
+    if (forward_ != nullptr) context.cluster_not_found_status = forward_->cluster_not_found_status;
+    FailureToReply(failure_, context, reply_);
+    reply_close_ = Describe(failure_).close;
+  }
+  info_.flags |= reply_.flags;
+  info_.response_code_details.assign(reply_.details);
+  if (reply_.status == 0) return false;
+  ReplyToHead(reply_, request_, response_, body);
+  info_.local_reply_body = reply_.body;
+  info_.response_code = response_.status;
+  info_.response = &response_;
+  // Whatever a response filter fills in now is another reply.
+  reply_.status = 0;
+  reply_.fields.Clear();
+  reply_.flags = 0;
+  chain_.BeginReply();
+  return true;
+}
+
+// False: the exchange ended meanwhile.
+net::Task<bool> Exchange::FilterReplyHead(std::string_view& body) {
+  while (true) {
+    const auto end = body.empty() ? filters::End::kYes : filters::End::kNo;
+    const filters::Verdict verdict = chain_.ResponseHead(response_, end);
+    if (verdict == filters::Verdict::kContinue) co_return true;
+    if (verdict == filters::Verdict::kPause) {
+      co_await WaitResponseResume();
+      if (failed_) co_return false;
+      if (reply_.status == 0) continue;
+    }
+    // The filters that are left see the other reply.
+    if (!MakeReplyHead(body)) co_return false;
+  }
+}
+
+void Exchange::FinishReplyHead() {
+  MutateFields(levels_, Direction::kResponse, info_, context_.WallNow(), response_.fields);
+  ResponseFacts facts;
+  facts.date = context_.DateText();
+  facts.request_id = request_.fields.Get(http::Name::kXRequestId).value_or("");
+  PrepareResponseFields(*http_, facts, response_.fields);
+  if (response_length_changes_ && response_.body.kind == http::BodyFraming::Kind::kLength) {
+    response_.body = {http::BodyFraming::Kind::kChunked, 0};
+    response_.has_content_length = false;
+  }
+  downstream_->QueueHead(response_, reply_close_);
+  response_started_ = true;
+}
+
+net::Task<void> Exchange::SendReply() {
+  if (attempt_.has_value()) FinishTry();
+  std::string_view body;
+  if (!MakeReplyHead(body)) co_return;
+  // What ended the request has ended; from here on a failure aborts.
+  failed_ = replying_ = false;
+  request_timer_.Cancel();
+  response_timer_.Cancel();
+  const bool filtered = !chain_.empty();
+  if (filtered && !co_await FilterReplyHead(body)) {
+    downstream_->Abort();
+    co_return;
+  }
+  FinishReplyHead();
+  if (filtered && !body.empty()) {
+    if (!co_await PassResponsePiece(body, filters::End::kNo)) co_return;
+    if (!co_await PassResponsePiece({}, filters::End::kYes)) co_return;
+  } else if (!body.empty()) {
+    downstream_->QueueBody(body);
+    info_.bytes_sent += body.size();
+  }
+  QueueResponseEnd(http::Fields());
+  if (co_await FlushDownstream()) OnResponseSent();
+}
+
+}  // namespace sluice::proxy

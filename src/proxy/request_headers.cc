@@ -1,0 +1,200 @@
+#include "proxy/request_headers.h"
+
+#include <algorithm>
+#include <charconv>
+#include <iterator>
+
+#include "base/strings.h"
+#include "http/hop_by_hop.h"
+#include "http/path.h"
+#include "observe/format.h"
+
+namespace sluice::proxy {
+namespace {
+
+using http::Name;
+using Http = config::HttpConnectionManager;
+
+// Sorted. What an edge request may not say for itself.
+constexpr std::string_view kInternalOnly[] = {
+    "x-envoy-decorator-operation",
+    "x-envoy-downstream-service-cluster",
+    "x-envoy-downstream-service-node",
+    "x-envoy-expected-rq-timeout-ms",
+    "x-envoy-external-address",
+    "x-envoy-force-trace",
+    "x-envoy-hedge-on-per-try-timeout",
+    "x-envoy-internal",
+    "x-envoy-ip-tags",
+    "x-envoy-max-retries",
+    "x-envoy-original-path",
+    "x-envoy-retriable-header-names",
+    "x-envoy-retriable-status-codes",
+    "x-envoy-retry-grpc-on",
+    "x-envoy-retry-on",
+    "x-envoy-upstream-alt-stat-name",
+    "x-envoy-upstream-rq-per-try-timeout-ms",
+    "x-envoy-upstream-rq-timeout-alt-response",
+    "x-envoy-upstream-rq-timeout-ms",
+    "x-envoy-upstream-stream-duration-ms",
+};
+static_assert(std::is_sorted(std::begin(kInternalOnly), std::end(kInternalOnly)));
+
+// False: a name that must be refused was found.
+bool HandleUnderscores(Http::Underscores action, http::Fields& fields) {
+  if (action == Http::Underscores::kAllow) return true;
+  for (std::size_t i = fields.size(); i-- > 0;) {
+    if (fields.At(i).name.find('_') == std::string_view::npos) continue;
+    if (action == Http::Underscores::kReject) return false;
+    fields.RemoveAt(i);
+  }
+  return true;
+}
+
+// The `nth` address from the right (0: the last) of all x-forwarded-for fields, or none.
+std::optional<base::Address> AddressFromRight(const http::Fields& fields, std::size_t nth) {
+  std::string scratch;
+  std::optional<std::string_view> all = fields.GetJoined("x-forwarded-for", scratch);
+  if (!all.has_value()) return std::nullopt;
+  std::string_view rest = *all;
+  for (std::size_t i = 0;; ++i) {
+    const std::size_t comma = rest.rfind(',');
+    const std::string_view element =
+        base::TrimOws(comma == std::string_view::npos ? rest : rest.substr(comma + 1));
+    if (i == nth) return base::Address::ParseIp(element, 0);
+    if (comma == std::string_view::npos) return std::nullopt;
+    rest = rest.substr(0, comma);
+  }
+}
+
+base::Address ClientAddress(const Http& http, const RequestOrigin& origin,
+                            const http::Fields& fields) {
+  if (http.use_remote_address && http.xff_trusted_hops == 0) return origin.remote;
+  if (!fields.Has(Name::kXForwardedFor)) return origin.remote;
+  const std::size_t nth =
+      http.use_remote_address ? http.xff_trusted_hops - 1 : http.xff_trusted_hops;
+  std::optional<base::Address> found = AddressFromRight(fields, nth);
+  return found.has_value() ? *std::move(found) : origin.remote;
+}
+
+void AppendForwardedFor(const RequestOrigin& origin, http::Fields& fields) {
+  const base::Address& address =
+      origin.remote.IsLoopback() && origin.local.is_ip() ? origin.local : origin.remote;
+  if (!address.is_ip()) return;
+  std::string value;
+  if (fields.Has(Name::kXForwardedFor)) {
+    std::string scratch;
+    value.assign(*fields.GetJoined("x-forwarded-for", scratch)).append(", ");
+    observe::AppendIp(address, value);
+    fields.Set(Name::kXForwardedFor, value);
+    return;
+  }
+  observe::AppendIp(address, value);
+  fields.Add(Name::kXForwardedFor, value);
+}
+
+void PrepareForwardedProto(const Http& http, const RequestOrigin& origin,
+                           http::RequestHead& head) {
+  const std::string_view own = origin.tls ? "https" : "http";
+  const auto theirs = head.fields.Get(Name::kXForwardedProto);
+  const bool edge = http.use_remote_address && http.xff_trusted_hops == 0;
+  const bool valid = theirs.has_value() && head.fields.CountOf(Name::kXForwardedProto) == 1 &&
+                     (base::EqualsIgnoreCase(*theirs, "http") ||
+                      base::EqualsIgnoreCase(*theirs, "https"));
+  if (edge || !valid) {
+    if (theirs.has_value()) {
+      head.fields.Set(Name::kXForwardedProto, own);
+    } else {
+      head.fields.Add(Name::kXForwardedProto, own);
+    }
+    head.scheme.assign(own);
+  } else {
+    head.scheme.assign(base::EqualsIgnoreCase(*theirs, "https") ? "https" : "http");
+  }
+}
+
+void PrepareRequestId(const Http& http, base::Random& random, http::Fields& fields) {
+  if (!http.generate_request_id) return;
+  const bool present = fields.Has(Name::kXRequestId);
+  const bool replace = http.use_remote_address && !http.preserve_external_request_id;
+  if (present && !replace) return;
+  char uuid[36];
+  base::WriteUuid(random, uuid);
+  if (present) {
+    fields.Set(Name::kXRequestId, {uuid, sizeof(uuid)});
+  } else {
+    fields.Add(Name::kXRequestId, {uuid, sizeof(uuid)});
+  }
+}
+
+bool IsInternalOnly(std::string_view name) {
+  return std::binary_search(std::begin(kInternalOnly), std::end(kInternalOnly), name);
+}
+
+}  // namespace
+
+std::optional<FailureKind> CheckRequestHead(const Http& http, const RequestOrigin& origin,
+                                            http::RequestHead& head, PathStep& path) {
+  path = PathStep::kOk;
+  if (head.authority.empty()) return FailureKind::kMissingHost;
+  if (!HandleUnderscores(http.underscores, head.fields)) return FailureKind::kUnderscores;
+  http::RemoveHopByHop(head.fields, head.upgrade);
+  http::NormalizeAuthority(head.authority, http.host, origin.local.port());
+  if (head.method == http::Method::kConnect) return FailureKind::kUpgradeRefused;
+  if (head.path == "*" && head.method == http::Method::kOptions) return std::nullopt;
+  if (!head.path.starts_with('/')) return FailureKind::kAbsolutePathRejected;
+  switch (http::NormalizePath(head.path, http.path)) {
+    case http::PathVerdict::kOk:
+      return std::nullopt;
+    case http::PathVerdict::kRedirect: {
+      // A gRPC client follows no redirect.
+      const auto type = head.fields.Get(Name::kContentType);
+      if (type.has_value() && http::IsGrpcContentType(*type)) return FailureKind::kPathRejected;
+      path = PathStep::kRedirect;
+      return std::nullopt;
+    }
+    case http::PathVerdict::kReject:
+      break;
+  }
+  return FailureKind::kPathRejected;
+}
+
+void PrepareRequestFields(const Http& http, const RequestOrigin& origin, base::Random& random,
+                          http::RequestHead& head, observe::StreamInfo& info) {
+  http::Fields& fields = head.fields;
+  // The list is of names that begin so: one walk instead of twenty.
+  for (std::size_t i = fields.size(); i-- > 0;) {
+    const std::string_view name = fields.At(i).name;
+    if (name.starts_with("x-envoy-") && IsInternalOnly(name)) fields.RemoveAt(i);
+  }
+  info.remote = ClientAddress(http, origin, fields);
+  if (http.use_remote_address) {
+    if (!http.skip_xff_append) AppendForwardedFor(origin, fields);
+    if (info.remote.is_ip()) {
+      std::string text;
+      observe::AppendIp(info.remote, text);
+      fields.Add(Name::kXEnvoyExternalAddress, text);
+    }
+  }
+  PrepareForwardedProto(http, origin, head);
+  if (http.append_x_forwarded_port && !fields.Has(Name::kXForwardedPort)) {
+    char digits[8];
+    const auto end = std::to_chars(digits, digits + sizeof(digits), origin.local.port()).ptr;
+    fields.Add(Name::kXForwardedPort, {digits, static_cast<std::size_t>(end - digits)});
+  }
+  PrepareRequestId(http, random, fields);
+  if (fields.Has(Name::kXForwardedClientCert)) fields.Remove(Name::kXForwardedClientCert);
+  if (head.expect_continue && !http.proxy_100_continue) fields.Remove(Name::kExpect);
+  if (!http.via.empty()) {
+    std::string scratch;
+    const auto via = fields.GetJoined("via", scratch);
+    const std::string value = via.has_value() ? base::Cat(*via, ", ", http.via) : http.via;
+    fields.Set(Name::kVia, value);
+  }
+}
+
+void RemoveInternalFields(const config::RouteTable& table, http::Fields& fields) {
+  for (const std::string& name : table.internal_only_headers) fields.Remove(name);
+}
+
+}  // namespace sluice::proxy

@@ -1,0 +1,206 @@
+#include "proxy/worker_context.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+#include <variant>
+
+#include "base/check.h"
+#include "proxy/exchange.h"
+#include "proxy/server_connection.h"
+
+namespace sluice::proxy {
+namespace {
+
+constexpr std::size_t kFreeExchangesMax = 64;
+
+void AppendTwoDigits(std::string& out, unsigned value) {
+  out += static_cast<char>('0' + value / 10);
+  out += static_cast<char>('0' + value % 10);
+}
+
+// "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110 section 5.6.7).
+void WriteImfDate(base::WallTime time, std::string& out) {
+  static constexpr std::string_view kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  static constexpr std::string_view kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                 "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss clock(std::chrono::floor<std::chrono::seconds>(time - day));
+  out.assign(kDays[std::chrono::weekday(day).c_encoding()]).append(", ");
+  AppendTwoDigits(out, static_cast<unsigned>(date.day()));
+  out.append(" ").append(kMonths[static_cast<unsigned>(date.month()) - 1]).append(" ");
+  const auto year = static_cast<unsigned>(static_cast<int>(date.year()));
+  AppendTwoDigits(out, year / 100);
+  AppendTwoDigits(out, year % 100);
+  out += ' ';
+  AppendTwoDigits(out, static_cast<unsigned>(clock.hours().count()));
+  out += ':';
+  AppendTwoDigits(out, static_cast<unsigned>(clock.minutes().count()));
+  out += ':';
+  AppendTwoDigits(out, static_cast<unsigned>(clock.seconds().count()));
+  out.append(" GMT");
+}
+
+}  // namespace
+
+WorkerContext::WorkerContext(const WorkerOptions& options)
+    : options_(options), snapshots_(options.retire) {
+  ReadWallClock();
+}
+
+WorkerContext::~WorkerContext() {
+  SLUICE_CHECK(active_ == 0);
+  free_exchanges_.clear();
+}
+
+// ---- configuration
+
+void WorkerContext::Adopt(std::shared_ptr<const config::Snapshot> snapshot) {
+  snapshots_.Adopt(std::move(snapshot));
+  // Plans of listeners that are gone are only kept by their connections.
+  for (auto it = plans_.begin(); it != plans_.end();) {
+    const bool known = snapshots_.current()->listeners.Find(it->first) != nullptr;
+    const bool used = it->second.plan->references > 1;
+    if (known || used) {
+      ++it;
+    } else {
+      plans_.erase(it++);
+    }
+  }
+}
+
+void WorkerContext::Offer(std::shared_ptr<const config::Listener> listener) {
+  PlanEntry& entry = plans_[listener->name];
+  if (!entry.plan) entry.plan = MakePlan(std::move(listener), nullptr);
+}
+
+LocalPtr<ListenerPlan> WorkerContext::PlanFor(std::string_view listener) {
+  const auto it = plans_.find(listener);
+  if (it == plans_.end()) return {};
+  PlanEntry& entry = it->second;
+  if (entry.version != snapshots_.version()) {
+    entry.version = snapshots_.version();
+    const auto* current = snapshots_.current()->listeners.FindShared(listener);
+    if (current != nullptr && *current != entry.plan->listener) {
+      entry.plan = MakePlan(*current, entry.plan.get());
+    }
+  }
+  return entry.plan;
+}
+
+LocalPtr<ListenerPlan> WorkerContext::MakePlan(std::shared_ptr<const config::Listener> listener,
+                                               const ListenerPlan* previous) {
+  LocalPtr<ListenerPlan> plan(new ListenerPlan);
+  plan->retire = options_.retire;
+  plan->listener = std::move(listener);
+  plan->chain = &plan->listener->filter_chains.front();
+  plan->http = plan->chain->http.get();
+  const config::HttpConnectionManager& http = *plan->http;
+  plan->stats = &options_.registry.Get<observe::HttpStats>(observe::Scope::kHttp,
+                                                           http.stat_prefix, options_.worker);
+  plan->cors = &options_.registry.Get<observe::CorsStats>(observe::Scope::kCors,
+                                                          http.stat_prefix, options_.worker);
+  for (const config::HttpFilter& filter : http.filters) {
+    if (const auto* router = std::get_if<config::RouterFilter>(&filter.config)) {
+      plan->suppress_envoy_headers = router->suppress_envoy_headers;
+    } else if (!filter.disabled) {
+      plan->filters = true;
+    }
+  }
+  if (previous != nullptr && previous->log->logs == http.access_logs) {
+    plan->log = previous->log;
+  } else {
+    plan->log = LocalPtr<LogPlan>(new LogPlan);
+    plan->log->logs = http.access_logs;
+  }
+  return plan;
+}
+
+// ---- connections
+
+void WorkerContext::BeginDrain(std::string_view listener) {
+  if (listener.empty()) {
+    draining_all_ = true;
+  } else {
+    draining_listeners_.emplace(listener);
+  }
+  for (ServerConnection* connection = first_; connection != nullptr;
+       connection = connection->next()) {
+    if (listener.empty() || connection->listener() == listener) connection->BeginDrain();
+  }
+}
+
+bool WorkerContext::draining(std::string_view listener) const {
+  return draining_all_ || draining_listeners_.contains(listener);
+}
+
+void WorkerContext::CloseAll() {
+  for (ServerConnection* connection = first_; connection != nullptr;
+       connection = connection->next()) {
+    connection->Close();
+  }
+}
+
+void WorkerContext::Link(ServerConnection& connection) {
+  connection.set_neighbours(nullptr, first_);
+  if (first_ != nullptr) first_->set_previous(&connection);
+  first_ = &connection;
+  ++active_;
+}
+
+void WorkerContext::Unlink(ServerConnection& connection) {
+  if (connection.previous() != nullptr) {
+    connection.previous()->set_next(connection.next());
+  } else {
+    first_ = connection.next();
+  }
+  if (connection.next() != nullptr) connection.next()->set_previous(connection.previous());
+  --active_;
+  if (active_ == 0 && on_idle_ != nullptr) {
+    // Not inline: whoever listens may want to destroy this context.
+    options_.loop.Post([idle = on_idle_, owner = on_idle_owner_] { idle(owner); });
+  }
+}
+
+// ---- time
+
+void WorkerContext::ReadWallClock() {
+  wall_read_at_ = options_.loop.now();
+  wall_ = options_.loop.clock().WallNow();
+  WriteImfDate(wall_, date_);
+}
+
+base::WallTime WorkerContext::WallNow() {
+  const auto since = options_.loop.now() - wall_read_at_;
+  if (since >= std::chrono::seconds(1)) {
+    ReadWallClock();
+    return wall_;
+  }
+  return wall_ + std::chrono::duration_cast<base::WallTime::duration>(since);
+}
+
+std::string_view WorkerContext::DateText() {
+  // A new second begins within the reading's second, too.
+  const base::WallTime now = WallNow();
+  if (std::chrono::floor<std::chrono::seconds>(now) !=
+      std::chrono::floor<std::chrono::seconds>(wall_)) {
+    ReadWallClock();
+  }
+  return date_;
+}
+
+// ---- exchanges
+
+std::unique_ptr<Exchange> WorkerContext::TakeExchange() {
+  if (free_exchanges_.empty()) return std::make_unique<Exchange>(*this);
+  std::unique_ptr<Exchange> exchange = std::move(free_exchanges_.back());
+  free_exchanges_.pop_back();
+  return exchange;
+}
+
+void WorkerContext::GiveExchange(std::unique_ptr<Exchange> exchange) {
+  if (free_exchanges_.size() < kFreeExchangesMax) free_exchanges_.push_back(std::move(exchange));
+}
+
+}  // namespace sluice::proxy
