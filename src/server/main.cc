@@ -30,6 +30,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   sluice::net::InstallCrashHandler();
+  sluice::net::Signals::Block();
   sluice::server::Server server(std::move(options), std::move(bootstrap));
   return server.Run();
 }

@@ -178,27 +178,7 @@ bool Server::Begin() {
 int Server::Run() {
   World& w = *world_;
   pthread_setname_np(pthread_self(), "main");
-  // Before any thread: they inherit the mask, so that only main hears signals.
-  w.signals = std::make_unique<net::Signals>(w.loop);
-  const auto terminate = [this](bool grace) {
-    return [this, grace] {
-      World& world = *world_;
-      if (world.shutting_down) {
-        SLUICE_LOG(kWarning, kMain, "second signal: exiting at once");
-        world.loop.Stop();
-        return;
-      }
-      BeginShutdown(grace);
-    };
-  };
-  w.signals->On(SIGTERM, terminate(true));
-  w.signals->On(SIGINT, terminate(false));
-  const auto reopen = [&w] {
-    base::ReopenLogFile();
-    w.log_writer.Reopen();
-  };
-  w.signals->On(SIGUSR1, reopen);
-  w.signals->On(SIGHUP, reopen);
+  w.signals = std::make_unique<net::Signals>(w.loop, [this](int signal) { OnSignal(signal); });
   if (!Begin()) return 1;
   if (w.bootstrap->admin_address) {
     w.admin = std::make_unique<Admin>(AdminSources{
@@ -214,7 +194,8 @@ int Server::Run() {
             if (!graceful) w.publisher->listeners().StopAll([] {});
           });
         },
-        [this, &w] { w.loop.Post([this] { BeginShutdown(false); }); }, reopen});
+        [this, &w] { w.loop.Post([this] { BeginShutdown(false); }); },
+        [this] { ReopenLogs(); }});
     const absl::StatusOr<base::Address> address = w.admin->Start();
     if (!address.ok()) {
       std::fprintf(stderr, "sluice: admin: %s\n",
@@ -233,6 +214,21 @@ int Server::Run() {
   w.loop.Run();
   Finish();
   return w.exit_code;
+}
+
+void Server::OnSignal(int signal) {
+  if (signal != SIGTERM && signal != SIGINT) return ReopenLogs();  // SIGUSR1, SIGHUP
+  if (world_->shutting_down) {
+    SLUICE_LOG(kWarning, kMain, "second signal: exiting at once");
+    world_->loop.Stop();
+    return;
+  }
+  BeginShutdown(signal == SIGTERM);
+}
+
+void Server::ReopenLogs() {
+  base::ReopenLogFile();
+  world_->log_writer.Reopen();
 }
 
 void Server::BeginShutdown(bool grace) {

@@ -27,6 +27,8 @@ class Server {
  private:
   struct World;
   bool Begin();
+  void OnSignal(int signal);
+  void ReopenLogs();
   void BeginShutdown(bool grace);
   void StopAccepting();
   void Finish();
