@@ -188,8 +188,8 @@ int Server::Run() {
         [&w] { return w.publisher->listeners().View(); },
         [&w] { return w.publisher->Current(); },
         [&w](bool fail) { w.healthcheck_failed = fail; },
-        [this, &w](bool graceful) {
-          w.loop.Post([this, &w, graceful] {
+        [&w](bool graceful) {
+          w.loop.Post([&w, graceful] {
             w.publisher->listeners().BeginDrainAll();
             if (!graceful) w.publisher->listeners().StopAll([] {});
           });
@@ -250,7 +250,7 @@ void Server::BeginShutdown(bool grace) {
 
 void Server::StopAccepting() {
   World& w = *world_;
-  w.publisher->listeners().StopAll([this, &w] {
+  w.publisher->listeners().StopAll([&w] {
     w.busy_workers = w.workers.size();
     for (const std::unique_ptr<Worker>& worker : w.workers) {
       worker->NotifyIdle([&w] {

@@ -42,7 +42,8 @@ struct Worker::State {
         stats(shared.registry.Get<observe::WorkerStats>(observe::Scope::kWorker,
                                                         base::Cat(worker_index), worker_index)),
         clusters({loop, buffers, shared.registry, random, index, shared.workers}),
-        access_log{shared.log_writer, shared.log_writer.AddProducer(), shared.clock, index, stats},
+        access_log({shared.log_writer, shared.log_writer.AddProducer(), shared.clock, index,
+                    stats}),
         context(proxy::WorkerOptions{loop, buffers, clusters, shared.registry, random, index,
                                      &access_log, shared.retire, {}}) {
     loop.set_on_turn(
@@ -81,7 +82,7 @@ struct Worker::State {
   net::BufferPool buffers;
   observe::WorkerStats& stats;
   upstream::Clusters clusters;
-  observe::AccessLogger::Worker access_log;
+  observe::AccessLogger access_log;
   proxy::WorkerContext context;
   absl::flat_hash_map<std::uint64_t, std::unique_ptr<Accepting>> accepting;
   std::vector<net::Loop::Function> idle_waiters;
