@@ -7,11 +7,13 @@
 #include <string>
 
 #include "base/field_errors.h"
+#include "base/strings.h"
 #include "config/type_registry.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/unknown_field_set.h"
@@ -23,6 +25,8 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::StartsWith;
+using ::testing::UnorderedElementsAre;
 
 struct Checked {
   std::string errors;
@@ -92,6 +96,25 @@ TEST(CheckFields, RefusesEnumNumbersThatOurEnumLacks) {
   EXPECT_EQ(Check(cluster).errors, "lb_policy: unknown value 99");
 }
 
+TEST(CheckFields, LooksIntoMapsAndCountsListElements) {
+  envoy::extensions::transport_sockets::tls::v3::Secret secret;
+  auto& secrets = *secret.mutable_generic_secret()->mutable_secrets();
+  secrets["a"].set_inline_string("x");
+  secrets["b"].mutable_watched_directory();
+  EXPECT_THAT(Check(secret).errors,
+              StartsWith("generic_secret.secrets[\"b\"].watched_directory: not supported"));
+
+  envoy::config::route::v3::RouteConfiguration table;
+  for (int i = 0; i < 3; ++i) table.add_virtual_hosts()->add_request_mirror_policies();
+  table.mutable_virtual_hosts(1)->add_request_mirror_policies();
+  const Checked result = Check(table);
+  for (const char* path : {"virtual_hosts[0]", "virtual_hosts[1]", "virtual_hosts[2]"}) {
+    EXPECT_THAT(result.errors, HasSubstr(base::Cat(path, ".request_mirror_policies: not supp")));
+  }
+  // Once per list, not once per element.
+  EXPECT_EQ(base::Split(result.errors, '\n').size(), 3U);
+}
+
 TEST(CheckFields, FindsFieldsNewerThanOurProtosWithTheirPath) {
   envoy::config::listener::v3::Listener listener;
   listener.add_filter_chains();
@@ -102,7 +125,7 @@ TEST(CheckFields, FindsFieldsNewerThanOurProtosWithTheirPath) {
   const Checked result = Check(listener);
   EXPECT_EQ(result.errors, "");
   EXPECT_THAT(result.report.unknown,
-              ElementsAre(UnknownField{"", 4712}, UnknownField{"filter_chains[0]", 4711}));
+              UnorderedElementsAre(UnknownField{"", 4712}, UnknownField{"filter_chains[0]", 4711}));
 }
 
 TEST(CheckFields, BoundsTheListOfUnknownFields) {
