@@ -17,10 +17,14 @@ constexpr std::chrono::minutes kUnusedFor{10};
 bool Compares(config::AccessLogFilter::Compare compare, std::uint64_t left, std::uint64_t right) {
   using Compare = config::AccessLogFilter::Compare;
   switch (compare) {
-    case Compare::kEq: return left == right;
-    case Compare::kGe: return left >= right;
-    case Compare::kLe: return left <= right;
-    case Compare::kNe: return left != right;
+    case Compare::kEq:
+      return left == right;
+    case Compare::kGe:
+      return left >= right;
+    case Compare::kLe:
+      return left <= right;
+    case Compare::kNe:
+      return left != right;
   }
   return false;
 }
@@ -41,14 +45,17 @@ bool Passes(const config::AccessLogFilter& filter, const StreamInfo& info, unsig
   switch (filter.kind) {
     case Kind::kStatus:
       return Compares(filter.compare, static_cast<std::uint64_t>(info.response_code), filter.value);
-    case Kind::kDuration: return Compares(filter.compare, DurationMs(info), filter.value);
+    case Kind::kDuration:
+      return Compares(filter.compare, DurationMs(info), filter.value);
     case Kind::kHeader:
       return filter.header.has_value() && info.request != nullptr &&
              filter.header->Matches(*info.request, worker);
     case Kind::kResponseFlags:
       return filter.flags == 0 ? info.flags != 0 : (info.flags & filter.flags) != 0;
-    case Kind::kAnd: return std::ranges::all_of(filter.children, passes);
-    case Kind::kOr: return std::ranges::any_of(filter.children, passes);
+    case Kind::kAnd:
+      return std::ranges::all_of(filter.children, passes);
+    case Kind::kOr:
+      return std::ranges::any_of(filter.children, passes);
   }
   return false;
 }

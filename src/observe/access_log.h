@@ -1,5 +1,6 @@
 #pragma once
-// The access log of one worker: decides by a log's filter, renders the line, hands it to the log thread.
+// The access log of one worker: decides by a log's filter, renders the line, hands it to the log
+// thread.
 
 #include <cstdint>
 #include <string>
@@ -19,10 +20,10 @@ class AccessLogger {
   // Who logs. All must outlive the logger.
   struct Worker {
     LogWriter& writer;
-    unsigned producer;          // LogWriter::AddProducer() of this worker.
+    unsigned producer;  // LogWriter::AddProducer() of this worker.
     const base::Clock& clock;
-    unsigned index;             // For regex matchers.
-    WorkerStats& stats;         // access_log_written, access_log_dropped.
+    unsigned index;      // For regex matchers.
+    WorkerStats& stats;  // access_log_written, access_log_dropped.
   };
 
   explicit AccessLogger(const Worker& worker);
@@ -30,8 +31,8 @@ class AccessLogger {
   AccessLogger(const AccessLogger&) = delete;
   AccessLogger& operator=(const AccessLogger&) = delete;
 
-  // Never blocks; a record that finds no room is counted and gone. `log` is looked at during the call only;
-  // its file is known by its path, and closed when it has not been written for long.
+  // Never blocks; a record that finds no room is counted and gone. `log` is looked at during the
+  // call only; its file is known by its path, and closed when it has not been written for long.
   void Log(const config::AccessLog& log, const StreamInfo& info);
 
  private:

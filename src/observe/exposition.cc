@@ -36,9 +36,12 @@ std::string PrometheusName(std::string_view family) {
 
 prometheus::MetricType TypeOf(Kind kind) {
   switch (kind) {
-    case Kind::kCounter: return prometheus::MetricType::Counter;
-    case Kind::kGauge: return prometheus::MetricType::Gauge;
-    case Kind::kHistogram: return prometheus::MetricType::Histogram;
+    case Kind::kCounter:
+      return prometheus::MetricType::Counter;
+    case Kind::kGauge:
+      return prometheus::MetricType::Gauge;
+    case Kind::kHistogram:
+      return prometheus::MetricType::Histogram;
   }
   return prometheus::MetricType::Untyped;
 }
@@ -55,7 +58,9 @@ prometheus::ClientMetric ToMetric(const Registry::Sample& sample) {
     metric.label.push_back({std::string(label.name), label.value});
   }
   switch (sample.kind) {
-    case Kind::kCounter: metric.counter.value = static_cast<double>(sample.counter); break;
+    case Kind::kCounter:
+      metric.counter.value = static_cast<double>(sample.counter);
+      break;
     case Kind::kGauge:
       metric.gauge.value = static_cast<double>(sample.gauge);
       if (sample.family == kDaysFamily) metric.gauge.value *= kSecondsPerDay;
@@ -78,7 +83,8 @@ prometheus::ClientMetric ToMetric(const Registry::Sample& sample) {
 }  // namespace
 
 absl::StatusOr<StatFilter> CompileStatFilter(std::string_view pattern) {
-  if (pattern.size() > kPatternBytesMax) return base::InvalidArgument("Invalid re2 regex: too long");
+  if (pattern.size() > kPatternBytesMax)
+    return base::InvalidArgument("Invalid re2 regex: too long");
   // Alone first: wrapped, an unbalanced pattern could turn into a valid one.
   base::FieldErrors errors;
   if (!config::Regex::Compile(pattern, errors).has_value()) {
@@ -122,7 +128,8 @@ struct PrometheusWriter::State {
   void Begin() {
     family = sample.family;
     continued = false;
-    const std::string_view shown = family == kDaysFamily ? kSecondsFamily : std::string_view(family);
+    const std::string_view shown =
+        family == kDaysFamily ? kSecondsFamily : std::string_view(family);
     one[0].name = PrometheusName(shown);
     one[0].help = HelpOf(shown);
     one[0].type = TypeOf(sample.kind);

@@ -1,8 +1,9 @@
 #pragma once
 // Renders the registry for readers: Prometheus text, and Envoy's /stats as text or JSON.
 //
-// Each writer hands out one piece of at most some 64 KiB per Next, so that a scrape of 10,000 clusters costs little
-// memory and a slow reader holds nothing up. One thread each; the registry must outlive them.
+// Each writer hands out one piece of at most some 64 KiB per Next, so that a scrape of 10,000
+// clusters costs little memory and a slow reader holds nothing up. One thread each; the registry
+// must outlive them.
 
 #include <cstdint>
 #include <functional>
@@ -30,14 +31,14 @@ struct ExpositionOptions {
   bool counters = true;
   bool gauges = true;
   bool histograms = true;
-  bool texts = true;                               // Not for Prometheus.
-  HistogramStyle style = HistogramStyle::kSummary; // Not for Prometheus.
+  bool texts = true;                                // Not for Prometheus.
+  HistogramStyle style = HistogramStyle::kSummary;  // Not for Prometheus.
 
   bool Wants(const Registry::Sample& sample) const;
 };
 
-// Content-Type: text/plain; version=0.0.4. Through prometheus-cpp, family by family, each with # HELP
-// and # TYPE. envoy-behaviour.md 5.9.
+// Content-Type: text/plain; version=0.0.4. Through prometheus-cpp, family by family, each with #
+// HELP and # TYPE. envoy-behaviour.md 5.9.
 class PrometheusWriter {
  public:
   PrometheusWriter(const Registry& registry, ExpositionOptions options);

@@ -63,7 +63,8 @@ bool RenderLeaf(const config::Format& format, const StreamInfo& info, const Rend
       AppendNumber(value.number, out);
     } else {
       std::string_view text = value.text;
-      if (format.items[0].length_max.has_value()) text = text.substr(0, *format.items[0].length_max);
+      if (format.items[0].length_max.has_value())
+        text = text.substr(0, *format.items[0].length_max);
       base::AppendJsonString(out, text);
     }
     return true;
@@ -83,9 +84,9 @@ void AppendJsonNumber(double number, std::string& out) {
   }
   char digits[32];
   const bool whole = number == std::floor(number) && std::abs(number) < 1e15;
-  const auto result = whole ? std::to_chars(digits, digits + sizeof(digits),
-                                            static_cast<std::int64_t>(number))
-                            : std::to_chars(digits, digits + sizeof(digits), number);
+  const auto result =
+      whole ? std::to_chars(digits, digits + sizeof(digits), static_cast<std::int64_t>(number))
+            : std::to_chars(digits, digits + sizeof(digits), number);
   out.append(digits, static_cast<std::size_t>(result.ptr - digits));
 }
 
@@ -94,12 +95,20 @@ bool RenderNode(const config::JsonFormat& node, const StreamInfo& info,
                 const RenderOptions& options, std::string& out) {
   using Kind = config::JsonFormat::Kind;
   switch (node.kind) {
-    case Kind::kFormat: return RenderLeaf(node.format, info, options, out);
-    case Kind::kNumber: AppendJsonNumber(node.number, out); return true;
-    case Kind::kBool: out += node.boolean ? "true" : "false"; return true;
-    case Kind::kNull: out += "null"; return true;
+    case Kind::kFormat:
+      return RenderLeaf(node.format, info, options, out);
+    case Kind::kNumber:
+      AppendJsonNumber(node.number, out);
+      return true;
+    case Kind::kBool:
+      out += node.boolean ? "true" : "false";
+      return true;
+    case Kind::kNull:
+      out += "null";
+      return true;
     case Kind::kObject:
-    case Kind::kArray: break;
+    case Kind::kArray:
+      break;
   }
   const bool object = node.kind == Kind::kObject;
   out += object ? '{' : '[';

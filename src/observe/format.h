@@ -1,6 +1,6 @@
 #pragma once
-// Renders compiled command operators (config/format.h) over what is known of an exchange: text and JSON
-// access logs, header values, local replies. envoy-behaviour.md 2.10. Any thread; no I/O.
+// Renders compiled command operators (config/format.h) over what is known of an exchange: text and
+// JSON access logs, header values, local replies. envoy-behaviour.md 2.10. Any thread; no I/O.
 
 #include <cstdint>
 #include <string>
@@ -16,7 +16,8 @@ namespace sluice::observe {
 struct RenderOptions {
   base::WallTime now;              // %EMIT_TIME%.
   bool omit_empty_values = false;  // Missing values: "" instead of "-"; JSON members left out.
-  // Values as a text log needs them: control bytes, quotes, backslashes and what is not ASCII become
+  // Values as a text log needs them: control bytes, quotes, backslashes and what is not ASCII
+  // become
   // \xNN, so that no request can forge a field or a line. Literals are the operator's, and stay.
   bool escape = false;
   std::string_view access_log_type = "NotSet";

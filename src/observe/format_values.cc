@@ -38,7 +38,8 @@ OperatorValue TextOrMissing(std::string_view text) { return text.empty() ? Missi
 
 std::optional<std::string_view> Framing(std::string_view name, const http::BodyFraming& body,
                                         std::optional<std::uint64_t> length, std::string& scratch) {
-  if (name == "transfer-encoding" && body.kind == http::BodyFraming::Kind::kChunked) return "chunked";
+  if (name == "transfer-encoding" && body.kind == http::BodyFraming::Kind::kChunked)
+    return "chunked";
   if (name != "content-length" || !length.has_value()) return std::nullopt;
   scratch = base::Cat(*length);
   return scratch;
@@ -113,7 +114,8 @@ std::string_view OriginalPath(const Context& c) {
 // %PATH(WQ|NQ:ORIG|PATH|ORIG_OR_PATH)%
 OperatorValue Path(const Context& c) {
   const std::string_view which = c.item.alternative;
-  const std::string_view now = c.info.request == nullptr ? "" : std::string_view(c.info.request->path);
+  const std::string_view now =
+      c.info.request == nullptr ? "" : std::string_view(c.info.request->path);
   std::string_view path = OriginalPath(c);
   if (base::EqualsIgnoreCase(which, "PATH")) {
     path = now;
@@ -140,13 +142,15 @@ OperatorValue QueryParams(const Context& c) {
 // ---- gRPC ------------------------------------------------------------------------------------
 
 constexpr std::array<std::string_view, 17> kGrpcCamel = {
-    "OK", "Canceled", "Unknown", "InvalidArgument", "DeadlineExceeded", "NotFound", "AlreadyExists",
-    "PermissionDenied", "ResourceExhausted", "FailedPrecondition", "Aborted", "OutOfRange",
-    "Unimplemented", "Internal", "Unavailable", "DataLoss", "Unauthenticated"};
+    "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
+    "NotFound", "AlreadyExists",  "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
+    "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
+    "DataLoss", "Unauthenticated"};
 constexpr std::array<std::string_view, 17> kGrpcSnake = {
-    "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND",
-    "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED",
-    "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"};
+    "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
+    "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+    "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
+    "DATA_LOSS", "UNAUTHENTICATED"};
 
 std::optional<std::uint64_t> GrpcStatus(const StreamInfo& info) {
   if (info.request == nullptr ||
@@ -250,8 +254,8 @@ OperatorValue UpstreamHostNameWithoutPort(const Context& c) {
   const std::string_view name = c.info.upstream_hostname;
   if (name.empty()) return Ip<Upstream>(c);
   const std::size_t colon = name.rfind(':');
-  const bool ipv6 = colon != std::string_view::npos && name.find(':') != colon && !name.ends_with(']') &&
-                    name.front() != '[';
+  const bool ipv6 = colon != std::string_view::npos && name.find(':') != colon &&
+                    !name.ends_with(']') && name.front() != '[';
   if (colon == std::string_view::npos || ipv6 || name.ends_with(']')) return Text(name);
   return Text(name.substr(0, colon));
 }
@@ -285,9 +289,9 @@ OperatorValue UpstreamProtocol(const Context& c) {
   return c.info.upstream_connected ? Text(http::VersionText(c.info.upstream_protocol)) : Missing();
 }
 
+// "-" for none, and that is a value: Envoy prints it where missing values are omitted, too.
 template <bool kLong>
 OperatorValue Flags(const Context& c) {
-  if (c.info.flags == 0) return Missing();
   AppendFlags(c.info.flags, kLong, c.scratch);
   return Text(c.scratch);
 }
@@ -329,86 +333,98 @@ OperatorValue Environment(const Context& c) {
   return value == nullptr ? Missing() : TextOrMissing(value);
 }
 
+OperatorValue Literal(const Context& c) { return Text(c.item.text); }
+
 using Row = OperatorValue (*)(const Context&);
 constexpr std::size_t kRowCount = static_cast<std::size_t>(Operator::kReqWithoutQuery) + 1;
 
+struct TableRow {
+  Operator op;
+  Row row;
+};
+
+constexpr TableRow kRows[] = {
+    {Operator::kLiteral, Literal},
+    {Operator::kReq, Header<FindRequest>},
+    {Operator::kResp, Header<FindResponse>},
+    {Operator::kTrailer, Header<FindTrailer>},
+    {Operator::kStartTime, StartTime},
+    {Operator::kStartTimeLocal, StartTimeLocal},
+    {Operator::kEmitTime, EmitTime},
+    {Operator::kRequestHeadersBytes, NumberOf<&StreamInfo::request_head_bytes>},
+    {Operator::kResponseHeadersBytes, NumberOf<&StreamInfo::response_head_bytes>},
+    {Operator::kResponseTrailersBytes, NumberOf<&StreamInfo::response_trailer_bytes>},
+    {Operator::kBytesReceived, NumberOf<&StreamInfo::bytes_received>},
+    {Operator::kBytesSent, NumberOf<&StreamInfo::bytes_sent>},
+    {Operator::kProtocol, Protocol},
+    {Operator::kUpstreamProtocol, UpstreamProtocol},
+    {Operator::kResponseCode, ResponseCode},
+    {Operator::kResponseCodeDetails, Details},
+    {Operator::kConnectionTerminationDetails, TextOf<&StreamInfo::connection_termination_details>},
+    {Operator::kResponseFlags, Flags<false>},
+    {Operator::kResponseFlagsLong, Flags<true>},
+    {Operator::kDuration, Millis<&StreamInfo::start, &StreamInfo::end>},
+    {Operator::kRequestDuration, Millis<&StreamInfo::start, &StreamInfo::request_end>},
+    {Operator::kRequestTxDuration, Millis<&StreamInfo::start, &StreamInfo::upstream_request_end>},
+    {Operator::kResponseDuration, Millis<&StreamInfo::start, &StreamInfo::response_begin>},
+    {Operator::kResponseTxDuration, Millis<&StreamInfo::response_begin, &StreamInfo::end>},
+    {Operator::kUpstreamConnectionPoolReadyDuration,
+     Millis<&StreamInfo::start, &StreamInfo::upstream_ready>},
+    {Operator::kGrpcStatus, GrpcStatusText},
+    {Operator::kGrpcStatusNumber, GrpcStatusNumber},
+    {Operator::kUpstreamHost, Address<Upstream>},
+    {Operator::kUpstreamHostName, UpstreamHostName},
+    {Operator::kUpstreamHostNameWithoutPort, UpstreamHostNameWithoutPort},
+    {Operator::kUpstreamCluster, TextOf<&StreamInfo::cluster>},
+    {Operator::kUpstreamClusterRaw, TextOf<&StreamInfo::cluster>},
+    {Operator::kUpstreamLocalAddress, Address<UpstreamLocal>},
+    {Operator::kUpstreamLocalAddressWithoutPort, Ip<UpstreamLocal>},
+    {Operator::kUpstreamLocalPort, Port<UpstreamLocal>},
+    {Operator::kUpstreamRemoteAddress, Address<Upstream>},
+    {Operator::kUpstreamRemoteAddressWithoutPort, Ip<Upstream>},
+    {Operator::kUpstreamRemotePort, Port<Upstream>},
+    {Operator::kUpstreamRequestAttemptCount, NumberOf<&StreamInfo::attempts>},
+    {Operator::kUpstreamTransportFailureReason, TransportFailure},
+    {Operator::kDownstreamRemoteAddress, Address<Remote>},
+    {Operator::kDownstreamRemoteAddressWithoutPort, Ip<Remote>},
+    {Operator::kDownstreamRemotePort, Port<Remote>},
+    {Operator::kDownstreamDirectRemoteAddress, Address<Direct>},
+    {Operator::kDownstreamDirectRemoteAddressWithoutPort, Ip<Direct>},
+    {Operator::kDownstreamDirectRemotePort, Port<Direct>},
+    {Operator::kDownstreamLocalAddress, Address<Local>},
+    {Operator::kDownstreamLocalAddressWithoutPort, Ip<Local>},
+    {Operator::kDownstreamLocalPort, Port<Local>},
+    {Operator::kConnectionId, NumberOf<&StreamInfo::connection_id>},
+    {Operator::kStreamId, StreamId},
+    {Operator::kUniqueId, UniqueId},
+    {Operator::kRequestedServerName, TextOf<&StreamInfo::requested_server_name>},
+    {Operator::kRouteName, TextOf<&StreamInfo::route_name>},
+    {Operator::kFilterChainName, TextOf<&StreamInfo::filter_chain_name>},
+    {Operator::kAccessLogType, AccessLogType},
+    {Operator::kHostname, Hostname},
+    {Operator::kEnvironment, Environment},
+    {Operator::kLocalReplyBody, TextOf<&StreamInfo::local_reply_body>},
+    {Operator::kPath, Path},
+    {Operator::kQueryParam, QueryParam},
+    {Operator::kQueryParams, QueryParams},
+    {Operator::kReqWithoutQuery, ReqWithoutQuery},
+};
+
 consteval std::array<Row, kRowCount> MakeTable() {
   std::array<Row, kRowCount> table{};
-  const auto row = [&](Operator op) -> Row& { return table[static_cast<std::size_t>(op)]; };
-  row(Operator::kLiteral) = [](const Context& c) { return Text(c.item.text); };
-  row(Operator::kReq) = Header<FindRequest>;
-  row(Operator::kResp) = Header<FindResponse>;
-  row(Operator::kTrailer) = Header<FindTrailer>;
-  row(Operator::kStartTime) = StartTime;
-  row(Operator::kStartTimeLocal) = StartTimeLocal;
-  row(Operator::kEmitTime) = EmitTime;
-  row(Operator::kRequestHeadersBytes) = NumberOf<&StreamInfo::request_head_bytes>;
-  row(Operator::kResponseHeadersBytes) = NumberOf<&StreamInfo::response_head_bytes>;
-  row(Operator::kResponseTrailersBytes) = NumberOf<&StreamInfo::response_trailer_bytes>;
-  row(Operator::kBytesReceived) = NumberOf<&StreamInfo::bytes_received>;
-  row(Operator::kBytesSent) = NumberOf<&StreamInfo::bytes_sent>;
-  row(Operator::kProtocol) = Protocol;
-  row(Operator::kUpstreamProtocol) = UpstreamProtocol;
-  row(Operator::kResponseCode) = ResponseCode;
-  row(Operator::kResponseCodeDetails) = Details;
-  row(Operator::kConnectionTerminationDetails) = TextOf<&StreamInfo::connection_termination_details>;
-  row(Operator::kResponseFlags) = Flags<false>;
-  row(Operator::kResponseFlagsLong) = Flags<true>;
-  row(Operator::kDuration) = Millis<&StreamInfo::start, &StreamInfo::end>;
-  row(Operator::kRequestDuration) = Millis<&StreamInfo::start, &StreamInfo::request_end>;
-  row(Operator::kRequestTxDuration) = Millis<&StreamInfo::start, &StreamInfo::upstream_request_end>;
-  row(Operator::kResponseDuration) = Millis<&StreamInfo::start, &StreamInfo::response_begin>;
-  row(Operator::kResponseTxDuration) = Millis<&StreamInfo::response_begin, &StreamInfo::end>;
-  row(Operator::kUpstreamConnectionPoolReadyDuration) =
-      Millis<&StreamInfo::start, &StreamInfo::upstream_ready>;
-  row(Operator::kGrpcStatus) = GrpcStatusText;
-  row(Operator::kGrpcStatusNumber) = GrpcStatusNumber;
-  row(Operator::kUpstreamHost) = Address<Upstream>;
-  row(Operator::kUpstreamHostName) = UpstreamHostName;
-  row(Operator::kUpstreamHostNameWithoutPort) = UpstreamHostNameWithoutPort;
-  row(Operator::kUpstreamCluster) = TextOf<&StreamInfo::cluster>;
-  row(Operator::kUpstreamClusterRaw) = TextOf<&StreamInfo::cluster>;
-  row(Operator::kUpstreamLocalAddress) = Address<UpstreamLocal>;
-  row(Operator::kUpstreamLocalAddressWithoutPort) = Ip<UpstreamLocal>;
-  row(Operator::kUpstreamLocalPort) = Port<UpstreamLocal>;
-  row(Operator::kUpstreamRemoteAddress) = Address<Upstream>;
-  row(Operator::kUpstreamRemoteAddressWithoutPort) = Ip<Upstream>;
-  row(Operator::kUpstreamRemotePort) = Port<Upstream>;
-  row(Operator::kUpstreamRequestAttemptCount) = NumberOf<&StreamInfo::attempts>;
-  row(Operator::kUpstreamTransportFailureReason) = TransportFailure;
-  row(Operator::kDownstreamRemoteAddress) = Address<Remote>;
-  row(Operator::kDownstreamRemoteAddressWithoutPort) = Ip<Remote>;
-  row(Operator::kDownstreamRemotePort) = Port<Remote>;
-  row(Operator::kDownstreamDirectRemoteAddress) = Address<Direct>;
-  row(Operator::kDownstreamDirectRemoteAddressWithoutPort) = Ip<Direct>;
-  row(Operator::kDownstreamDirectRemotePort) = Port<Direct>;
-  row(Operator::kDownstreamLocalAddress) = Address<Local>;
-  row(Operator::kDownstreamLocalAddressWithoutPort) = Ip<Local>;
-  row(Operator::kDownstreamLocalPort) = Port<Local>;
-  row(Operator::kConnectionId) = NumberOf<&StreamInfo::connection_id>;
-  row(Operator::kStreamId) = StreamId;
-  row(Operator::kUniqueId) = UniqueId;
-  row(Operator::kRequestedServerName) = TextOf<&StreamInfo::requested_server_name>;
-  row(Operator::kRouteName) = TextOf<&StreamInfo::route_name>;
-  row(Operator::kFilterChainName) = TextOf<&StreamInfo::filter_chain_name>;
-  row(Operator::kAccessLogType) = AccessLogType;
-  row(Operator::kHostname) = Hostname;
-  row(Operator::kEnvironment) = Environment;
-  row(Operator::kLocalReplyBody) = TextOf<&StreamInfo::local_reply_body>;
-  row(Operator::kPath) = Path;
-  row(Operator::kQueryParam) = QueryParam;
-  row(Operator::kQueryParams) = QueryParams;
-  row(Operator::kReqWithoutQuery) = ReqWithoutQuery;
+  for (const TableRow& row : kRows) table[static_cast<std::size_t>(row.op)] = row.row;
   return table;
 }
 
 constexpr std::array<Row, kRowCount> kTable = MakeTable();
-static_assert([] {
-  for (const Row row : kTable) {
-    if (row == nullptr) return false;
-  }
-  return true;
-}(), "every operator has a row");
+static_assert(
+    [] {
+      for (const Row row : kTable) {
+        if (row == nullptr) return false;
+      }
+      return true;
+    }(),
+    "every operator has a row");
 
 }  // namespace
 
@@ -451,16 +467,23 @@ void AppendAddress(const base::Address& address, std::string& out) {
 
 std::uint32_t GrpcStatusOfHttp(int status) {
   switch (status) {
-    case 200: return 0;
-    case 400: return 13;
-    case 401: return 16;
-    case 403: return 7;
-    case 404: return 12;
+    case 200:
+      return 0;
+    case 400:
+      return 13;
+    case 401:
+      return 16;
+    case 403:
+      return 7;
+    case 404:
+      return 12;
     case 429:
     case 502:
     case 503:
-    case 504: return 14;
-    default: return 2;
+    case 504:
+      return 14;
+    default:
+      return 2;
   }
 }
 

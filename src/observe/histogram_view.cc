@@ -29,8 +29,8 @@ std::array<std::uint64_t, kEnvoyBounds.size()> CumulativeCounts(
     // The bucket holds the whole numbers floor to next - 1.
     while (bound < counts.size() && kEnvoyBounds[bound] < next - 1) {
       const double fit = std::max(0.0, std::floor(kEnvoyBounds[bound]) - floor + 1);
-      counts[bound] =
-          below + static_cast<std::uint64_t>(static_cast<double>(buckets[b]) * fit / (next - floor));
+      counts[bound] = below + static_cast<std::uint64_t>(static_cast<double>(buckets[b]) * fit /
+                                                         (next - floor));
       ++bound;
     }
     below += buckets[b];
@@ -56,7 +56,8 @@ std::array<double, kEnvoyQuantiles.size()> Quantiles(std::span<const std::uint64
     const double width = static_cast<double>(Histogram::BucketFloor(b + 1)) - floor;
     last = floor + width;
     while (q < values.size()) {
-      const double rank = kEnvoyQuantiles[q] * static_cast<double>(total) - static_cast<double>(below);
+      const double rank =
+          kEnvoyQuantiles[q] * static_cast<double>(total) - static_cast<double>(below);
       if (rank > count) break;
       values[q++] = floor + width * std::max(rank, 0.0) / count;
     }

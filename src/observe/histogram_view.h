@@ -11,8 +11,8 @@ namespace sluice::observe {
 
 // Milliseconds, for all histograms.
 inline constexpr std::array<double, 19> kEnvoyBounds = {
-    0.5,   1,     5,      10,     25,     50,      100,     250,    500, 1000,
-    2500,  5000,  10000,  30000,  60000,  300000,  600000,  1800000, 3600000};
+    0.5,  1,    5,     10,    25,    50,     100,    250,     500,    1000,
+    2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000};
 inline constexpr std::array<double, 10> kEnvoyQuantiles = {0,    0.25, 0.5,   0.75,  0.9,
                                                            0.95, 0.99, 0.995, 0.999, 1};
 

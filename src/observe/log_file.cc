@@ -29,7 +29,7 @@ int StandardFd(const config::AccessLog& log) {
 }
 
 bool IsRegular(int fd) {
-  struct stat status {};
+  struct stat status{};
   return fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
 }
 
@@ -52,9 +52,12 @@ LogFile::~LogFile() {
 
 std::string LogFile::KeyOf(const config::AccessLog& log) {
   switch (StandardFd(log)) {
-    case 1: return "/dev/stdout";
-    case 2: return "/dev/stderr";
-    default: return log.path;
+    case 1:
+      return "/dev/stdout";
+    case 2:
+      return "/dev/stderr";
+    default:
+      return log.path;
   }
 }
 
@@ -144,8 +147,8 @@ void LogFile::Reopen(AccessLogStats& stats) {
 }
 
 void LogFile::Drop(AccessLogStats& stats) {
-  const auto lines = std::count(buffer_.begin() + static_cast<std::ptrdiff_t>(written_),
-                                buffer_.end(), '\n');
+  const auto lines =
+      std::count(buffer_.begin() + static_cast<std::ptrdiff_t>(written_), buffer_.end(), '\n');
   stats.write_dropped.Add(static_cast<std::uint64_t>(lines));
   buffer_.clear();
   written_ = 0;

@@ -42,13 +42,13 @@ class LogFile {
  private:
   bool EnsureOpen(base::Monotonic now);
 
-  const std::string path_;     // Empty: a standard stream.
+  const std::string path_;  // Empty: a standard stream.
   int fd_ = -1;
   bool regular_ = false;
-  bool failed_ = false;        // Said so already.
-  base::Monotonic tried_;      // Last attempt to open.
+  bool failed_ = false;    // Said so already.
+  base::Monotonic tried_;  // Last attempt to open.
   std::string buffer_;
-  std::size_t written_ = 0;    // Bytes of buffer_ that are out.
+  std::size_t written_ = 0;  // Bytes of buffer_ that are out.
   base::Monotonic waiting_since_;
   bool stuck_ = false;
 };

@@ -1,6 +1,6 @@
 #pragma once
-// A bounded byte ring of access-log records between one worker and the log thread: no lock, no system
-// call, no allocation. Full means drop: a slow disk never holds a worker up.
+// A bounded byte ring of access-log records between one worker and the log thread: no lock, no
+// system call, no allocation. Full means drop: a slow disk never holds a worker up.
 
 #include <atomic>
 #include <bit>
@@ -50,8 +50,8 @@ class LogRing {
     return WaitingAtMost();
   }
 
-  // Consumer. take(sink, first, second) for each record waiting at the call, in order; a record that
-  // wraps comes in two parts. Returns how many.
+  // Consumer. take(sink, first, second) for each record waiting at the call, in order; a record
+  // that wraps comes in two parts. Returns how many.
   template <typename Take>
   std::size_t Drain(Take take) {
     const std::uint64_t tail = tail_.load(std::memory_order_seq_cst);
@@ -82,7 +82,9 @@ class LogRing {
     std::uint32_t sink;
   };
 
-  static std::size_t Padded(std::size_t size) { return (sizeof(Header) + size + 7) & ~std::size_t{7}; }
+  static std::size_t Padded(std::size_t size) {
+    return (sizeof(Header) + size + 7) & ~std::size_t{7};
+  }
   std::size_t At(std::uint64_t position) const {
     return static_cast<std::size_t>(position & (capacity_ - 1));
   }

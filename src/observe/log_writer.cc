@@ -13,7 +13,13 @@
 
 namespace sluice::observe {
 
+namespace {
+
 using std::chrono::milliseconds;
+
+constexpr int kStuckStepMs = 10;
+
+}  // namespace
 
 struct LogWriter::Files {
   struct Row {
@@ -107,8 +113,8 @@ absl::Status LogWriter::Probe(const config::AccessLog& log) {
 bool LogWriter::Push(unsigned producer, std::uint32_t sink, std::string_view record) {
   LogRing& ring = *rings_[producer];
   const bool pushed = ring.Push(sink, record);
-  // Push stored its tail, and Wait stores kAsleep before it looks at the tails, all sequentially consistent:
-  // either we see it asleep here, or it sees our record there.
+  // Push stored its tail, and Wait stores kAsleep before it looks at the tails, all sequentially
+  // consistent: either we see it asleep here, or it sees our record there.
   if (mode_.load(std::memory_order_seq_cst) == Mode::kAsleep) {
     Wake();
   } else if (ring.WaitingAtMost() > ring.capacity() / 4 && ring.Waiting() > ring.capacity() / 4) {
@@ -160,8 +166,8 @@ std::size_t LogWriter::DrainRings() {
   const unsigned count = producer_count_.load(std::memory_order_acquire);
   std::size_t records = 0;
   for (unsigned i = 0; i < count; ++i) {
-    records += rings_[i]->Drain(
-        [&](std::uint32_t sink, std::string_view first, std::string_view second) {
+    records +=
+        rings_[i]->Drain([&](std::uint32_t sink, std::string_view first, std::string_view second) {
           LogFile* file = FileOf(sink);
           if (file == nullptr) {
             stats_.write_dropped.Add();
@@ -234,23 +240,29 @@ void LogWriter::CloseFiles(const std::vector<std::uint32_t>& unused) {
 void LogWriter::Finish() {
   flush_wanted_.fetch_add(1);
   Turn();
-  const base::Monotonic deadline = clock_.Now() + milliseconds(options_.stuck_ms);
-  for (LogFile* file : files_->view) {
-    if (file == nullptr) continue;
-    while (file->stuck() && clock_.Now() < deadline) {
-      poll(nullptr, 0, 10);  // The reader of the pipe may still come.
-      file->Write(clock_.Now(), stats_);
+  for (unsigned waited = 0; waited < options_.stuck_ms && AnyStuck();
+       waited += unsigned{kStuckStepMs}) {
+    poll(nullptr, 0, kStuckStepMs);  // The reader of a pipe may still come.
+    for (LogFile* file : files_->view) {
+      if (file != nullptr) file->Write(clock_.Now(), stats_);
     }
-    file->Drop(stats_);
   }
+  for (LogFile* file : files_->view) {
+    if (file != nullptr) file->Drop(stats_);
+  }
+}
+
+bool LogWriter::AnyStuck() const {
+  return std::ranges::any_of(files_->view,
+                             [](const LogFile* file) { return file != nullptr && file->stuck(); });
 }
 
 int LogWriter::WaitTimeoutMs() const {
   std::int64_t timeout = idle_ ? -1 : options_.poll_ms;
   const base::Monotonic now = clock_.Now();
   const auto sooner = [&](std::int64_t ms) {
-    timeout = timeout < 0 ? std::max<std::int64_t>(ms, 1)
-                          : std::clamp<std::int64_t>(ms, 1, timeout);
+    timeout =
+        timeout < 0 ? std::max<std::int64_t>(ms, 1) : std::clamp<std::int64_t>(ms, 1, timeout);
   };
   for (const LogFile* file : files_->view) {
     if (file == nullptr || file->waiting() == 0) continue;

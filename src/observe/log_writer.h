@@ -1,12 +1,12 @@
 #pragma once
 // The log thread: takes access-log records from every worker's ring and writes them to files.
 //
-// A worker pays a copy per record. It wakes the thread only when that sleeps for want of work (the first
-// record after a quiet moment), or when a quarter of its ring is full; otherwise the thread
-// looks by itself every poll_ms, and sleeps without a timer when there was nothing for that long and every file is
-// flushed. A file is written when flush_bytes are waiting or flush_ms have passed.
-// Files are shared by path, opened O_APPEND, and written only here; a reader of a pipe that stopped reading
-// costs records, never a worker's time, nor the end of the process.
+// A worker pays a copy per record. It wakes the thread only when that sleeps for want of work (the
+// first record after a quiet moment), or when a quarter of its ring is full; otherwise the thread
+// looks by itself every poll_ms, and sleeps without a timer when there was nothing for that long
+// and every file is flushed. A file is written when flush_bytes are waiting or flush_ms have
+// passed. Files are shared by path, opened O_APPEND, and written only here; a reader of a pipe that
+// stopped reading costs records, never a worker's time, nor the end of the process.
 
 #include <atomic>
 #include <cstdint>
@@ -26,11 +26,11 @@
 namespace sluice::observe {
 
 struct LogWriterOptions {
-  std::uint32_t flush_ms = 10'000;           // --file-flush-interval-msec
-  std::size_t flush_bytes = 64 * 1024;       // --file-flush-min-size-kb
-  std::size_t ring_bytes = 1024 * 1024;      // Per worker.
+  std::uint32_t flush_ms = 10'000;       // --file-flush-interval-msec
+  std::size_t flush_bytes = 64 * 1024;   // --file-flush-min-size-kb
+  std::size_t ring_bytes = 1024 * 1024;  // Per worker.
   std::uint32_t poll_ms = 100;
-  std::uint32_t stuck_ms = 1'000;            // At Stop: how long a full pipe is waited for.
+  std::uint32_t stuck_ms = 1'000;  // At Stop: how long a full pipe is waited for.
 };
 
 class LogFile;
@@ -52,12 +52,13 @@ class LogWriter {
   // Any thread. One per worker, for the life of the writer.
   unsigned AddProducer();
 
-  // Any thread; a short lock. The number of the file of `log`, counting one user more; the log thread opens it
-  // before its first record.
+  // Any thread; a short lock. The number of the file of `log`, counting one user more; the log
+  // thread opens it before its first record.
   std::uint32_t OpenSink(const config::AccessLog& log);
   // One user less; the file is closed after its last record.
   void CloseSink(std::uint32_t sink);
-  // Whether the file of `log` can be opened, for whoever accepts a configuration: the message names it.
+  // Whether the file of `log` can be opened, for whoever accepts a configuration: the message names
+  // it.
   static absl::Status Probe(const config::AccessLog& log);
 
   // The producer's own thread. False: dropped.
@@ -65,9 +66,12 @@ class LogWriter {
 
   // Any thread. Opens every file by its path again (log rotation).
   void Reopen();
-  // Any thread but the log's. Everything pushed before the call is in its file (or counted as failed) when
-  // it returns. REQUIRES: Start() was called and Stop() was not.
+  // Any thread but the log's. Everything pushed before the call is in its file (or counted as
+  // failed) when it returns. REQUIRES: Start() was called and Stop() was not.
   void Flush();
+
+  // Any thread. Whether the log thread waits for the next record, however long that takes.
+  bool Asleep() const { return mode_.load() == Mode::kAsleep; }
 
   // One look at the rings and files. For the log thread, and for tests without Start().
   void Turn();
@@ -84,6 +88,7 @@ class LogWriter {
   std::size_t DrainRings();
   std::vector<std::uint32_t> UnusedSinks();
   void CloseFiles(const std::vector<std::uint32_t>& unused);
+  bool AnyStuck() const;
   int WaitTimeoutMs() const;
 
   const LogWriterOptions options_;
@@ -102,8 +107,8 @@ class LogWriter {
   std::unique_ptr<std::unique_ptr<LogRing>[]> rings_;  // Slots below producer_count_ never change.
 
   mutable base::Mutex mutex_;
-  std::unique_ptr<Files> files_;  // Its table is guarded by mutex_; the files' insides belong to the log thread.
-  bool idle_ = false;             // Log thread: the last look found nothing.
+  std::unique_ptr<Files> files_;  // The table is guarded by mutex_, files are the log thread's.
+  bool idle_ = false;  // Log thread: the last look found nothing.
 
   std::atomic<std::uint64_t> flush_wanted_{0};
   std::atomic<std::uint64_t> flush_done_{0};

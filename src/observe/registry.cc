@@ -19,8 +19,9 @@ void Fold(Entry& entry, const void* block) {
     if (row.kind == StatRow::Kind::kCounter) {
       totals.counters[i] += CellAt<Counter>(block, row).Get();
     } else if (row.kind == StatRow::Kind::kCodes) {
-      CellAt<CodeCounters>(block, row).ForEach(
-          [&](int code, std::uint64_t count) { totals.codes[code] += count; });
+      CellAt<CodeCounters>(block, row).ForEach([&](int code, std::uint64_t count) {
+        totals.codes[code] += count;
+      });
     } else if (row.kind == StatRow::Kind::kHistogram) {
       const auto& histogram = CellAt<Histogram>(block, row);
       if (histogram.Count() == 0) continue;
@@ -87,8 +88,7 @@ template ListenerStats& Registry::Get<ListenerStats>(Scope, std::string_view, un
 template CorsStats& Registry::Get<CorsStats>(Scope, std::string_view, unsigned);
 template ListenerManagerStats& Registry::Get<ListenerManagerStats>(Scope, std::string_view,
                                                                    unsigned);
-template ClusterManagerStats& Registry::Get<ClusterManagerStats>(Scope, std::string_view,
-                                                                 unsigned);
+template ClusterManagerStats& Registry::Get<ClusterManagerStats>(Scope, std::string_view, unsigned);
 template SubscriptionStats& Registry::Get<SubscriptionStats>(Scope, std::string_view, unsigned);
 template ControlPlaneStats& Registry::Get<ControlPlaneStats>(Scope, std::string_view, unsigned);
 template ServerStats& Registry::Get<ServerStats>(Scope, std::string_view, unsigned);

@@ -20,8 +20,18 @@
 namespace sluice::observe {
 
 enum class Scope : std::uint8_t {
-  kCluster, kClusterMain, kHttp, kListener, kCors, kListenerManager, kClusterManager,
-  kSubscription, kControlPlane, kServer, kWorker, kAccessLog
+  kCluster,
+  kClusterMain,
+  kHttp,
+  kListener,
+  kCors,
+  kListenerManager,
+  kClusterManager,
+  kSubscription,
+  kControlPlane,
+  kServer,
+  kWorker,
+  kAccessLog
 };
 
 // A Prometheus label. `name` is a literal.
@@ -53,18 +63,18 @@ class Registry {
   // One statistic summed over its owners. Views live until the next sample.
   struct Sample {
     Scope scope = Scope::kServer;
-    std::string_view scope_name;   // Value of the first tag: cluster name, stat prefix; or "".
-    std::string_view name;         // "upstream_rq_2xx"
-    std::string_view full_name;    // "cluster.python.upstream_rq_2xx"
-    std::string_view family;       // "cluster.upstream_rq_xx": tags extracted.
-    std::span<const Label> labels; // The tags.
+    std::string_view scope_name;    // Value of the first tag: cluster name, stat prefix; or "".
+    std::string_view name;          // "upstream_rq_2xx"
+    std::string_view full_name;     // "cluster.python.upstream_rq_2xx"
+    std::string_view family;        // "cluster.upstream_rq_xx": tags extracted.
+    std::span<const Label> labels;  // The tags.
     enum class Kind : std::uint8_t { kCounter, kGauge, kHistogram } kind = Kind::kCounter;
-    std::uint64_t counter = 0;     // Since the last ResetCounters.
+    std::uint64_t counter = 0;  // Since the last ResetCounters.
     std::int64_t gauge = 0;
     std::vector<std::uint64_t> buckets;  // kHistogram: Histogram::kBuckets long.
     std::uint64_t sum = 0;
     std::uint64_t count = 0;
-    bool used = false;             // Ever written.
+    bool used = false;  // Ever written.
   };
 
   // Walks every statistic, one sample per Next, so that a reader may take its time: it holds the

@@ -81,7 +81,8 @@ void AddPart(const Part& part, Sample& sample) {
       sample.kind = Sample::Kind::kHistogram;
       AddHistogram(part, sample);
       break;
-    case StatRow::Kind::kCodes: break;  // Many samples: Walk::LoadCodes.
+    case StatRow::Kind::kCodes:
+      break;  // Many samples: Walk::LoadCodes.
   }
 }
 
@@ -92,10 +93,10 @@ struct Registry::Cursor::Walk {
   Order order = Order::kByFamily;
   std::vector<GroupView> groups;
 
-  std::vector<Source> sources;        // kByFamily: sorted by family, statistic.
-  std::size_t source = 0;             // First source of the current statistic,
-  std::size_t source_end = 0;         // and the one after its last.
-  std::vector<Part> row_parts;        // kByName: rows of the current prefix, sorted by statistic.
+  std::vector<Source> sources;  // kByFamily: sorted by family, statistic.
+  std::size_t source = 0;       // First source of the current statistic,
+  std::size_t source_end = 0;   // and the one after its last.
+  std::vector<Part> row_parts;  // kByName: rows of the current prefix, sorted by statistic.
   std::size_t row_at = 0;
 
   // Code counters give several samples; these wait to be handed out.
@@ -132,8 +133,8 @@ Registry::Cursor::Cursor(const Registry& registry, Order order) : walk_(std::mak
   for (std::size_t g = 0; g < walk_->groups.size(); ++g) {
     const GroupView& group = walk_->groups[g];
     for (std::size_t r = 0; r < group.rows.size(); ++r) {
-      walk_->sources.push_back({base::Cat(group.family_prefix, group.rows[r].family),
-                                group.rows[r].name, g, r});
+      walk_->sources.push_back(
+          {base::Cat(group.family_prefix, group.rows[r].family), group.rows[r].name, g, r});
     }
   }
   std::ranges::sort(walk_->sources, {}, [](const Source& source) {

@@ -1,7 +1,8 @@
 #pragma once
 // The registry's table, shared by registry.cc (blocks) and registry_cursor.cc (reading).
 //
-// Everything here is guarded by State::mutex, but for the cells themselves and an Entry's constants.
+// Everything here is guarded by State::mutex, but for the cells themselves and an Entry's
+// constants.
 
 #include <cstdint>
 #include <map>

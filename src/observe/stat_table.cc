@@ -16,8 +16,8 @@ struct alignas(64) Lines {
 
 constexpr StatRow Row(std::string_view name, StatRow::Kind kind, std::size_t offset) {
   StatRow row{name, kind, offset, name, ""};
-  const bool is_class = name.size() > 7 && name.ends_with("xx") &&
-                        name.substr(0, name.size() - 3).ends_with("_rq_");
+  const bool is_class =
+      name.size() > 7 && name.ends_with("xx") && name.substr(0, name.size() - 3).ends_with("_rq_");
   if (is_class) {
     row.family = name.starts_with("upstream") ? "upstream_rq_xx" : "downstream_rq_xx";
     row.class_value = name.substr(name.size() - 3, 1);
@@ -33,11 +33,12 @@ struct Rows;
 #define SLUICE_ROW_C(name) Row(#name, StatRow::Kind::kCounter, offsetof(Block, name)),
 #define SLUICE_ROW_G(name) Row(#name, StatRow::Kind::kGauge, offsetof(Block, name)),
 #define SLUICE_ROW_H(name) Row(#name, StatRow::Kind::kHistogram, offsetof(Block, name)),
-#define SLUICE_ROWS(Type, LIST, ...)                                             \
-  template <>                                                                    \
-  struct Rows<Type> {                                                            \
-    using Block = Type;                                                          \
-    static constexpr StatRow kRows[] = {LIST(SLUICE_ROW_C, SLUICE_ROW_G, SLUICE_ROW_H) __VA_ARGS__}; \
+#define SLUICE_ROWS(Type, LIST, ...)                                                   \
+  template <>                                                                          \
+  struct Rows<Type> {                                                                  \
+    using Block = Type;                                                                \
+    static constexpr StatRow kRows[] = {LIST(SLUICE_ROW_C, SLUICE_ROW_G, SLUICE_ROW_H) \
+                                            __VA_ARGS__};                              \
   }
 
 SLUICE_ROWS(ClusterStats, SLUICE_CLUSTER_STATS,
@@ -137,18 +138,30 @@ template const BlockType& BlockTypeFor<AccessLogStats>();
 
 const BlockType& BlockTypeOf(Scope scope) {
   switch (scope) {
-    case Scope::kCluster: return kBlockType<ClusterStats>;
-    case Scope::kClusterMain: return kBlockType<ClusterMainStats>;
-    case Scope::kHttp: return kBlockType<HttpStats>;
-    case Scope::kListener: return kBlockType<ListenerStats>;
-    case Scope::kCors: return kBlockType<CorsStats>;
-    case Scope::kListenerManager: return kBlockType<ListenerManagerStats>;
-    case Scope::kClusterManager: return kBlockType<ClusterManagerStats>;
-    case Scope::kSubscription: return kBlockType<SubscriptionStats>;
-    case Scope::kControlPlane: return kBlockType<ControlPlaneStats>;
-    case Scope::kServer: return kBlockType<ServerStats>;
-    case Scope::kWorker: return kBlockType<WorkerStats>;
-    case Scope::kAccessLog: return kBlockType<AccessLogStats>;
+    case Scope::kCluster:
+      return kBlockType<ClusterStats>;
+    case Scope::kClusterMain:
+      return kBlockType<ClusterMainStats>;
+    case Scope::kHttp:
+      return kBlockType<HttpStats>;
+    case Scope::kListener:
+      return kBlockType<ListenerStats>;
+    case Scope::kCors:
+      return kBlockType<CorsStats>;
+    case Scope::kListenerManager:
+      return kBlockType<ListenerManagerStats>;
+    case Scope::kClusterManager:
+      return kBlockType<ClusterManagerStats>;
+    case Scope::kSubscription:
+      return kBlockType<SubscriptionStats>;
+    case Scope::kControlPlane:
+      return kBlockType<ControlPlaneStats>;
+    case Scope::kServer:
+      return kBlockType<ServerStats>;
+    case Scope::kWorker:
+      return kBlockType<WorkerStats>;
+    case Scope::kAccessLog:
+      return kBlockType<AccessLogStats>;
   }
   SLUICE_CHECK(false);
   return kBlockType<ServerStats>;
@@ -160,18 +173,28 @@ ScopeNames NamesOf(Scope scope, std::string_view name) {
   };
   switch (scope) {
     case Scope::kCluster:
-    case Scope::kClusterMain: return Tagged("cluster.", "envoy_cluster_name", Clean(name));
-    case Scope::kHttp: return Tagged("http.", "envoy_http_conn_manager_prefix", Clean(name));
+    case Scope::kClusterMain:
+      return Tagged("cluster.", "envoy_cluster_name", Clean(name));
+    case Scope::kHttp:
+      return Tagged("http.", "envoy_http_conn_manager_prefix", Clean(name));
     case Scope::kCors:
       return Tagged("http.", "envoy_http_conn_manager_prefix", Clean(name), "cors.");
-    case Scope::kListener: return Tagged("listener.", "envoy_listener_address", Clean(name));
-    case Scope::kSubscription: return SubscriptionNames(Clean(name));
-    case Scope::kListenerManager: return fixed("listener_manager.");
-    case Scope::kClusterManager: return fixed("cluster_manager.");
-    case Scope::kControlPlane: return fixed("control_plane.");
-    case Scope::kServer: return fixed("server.");
-    case Scope::kWorker: return fixed("worker.");
-    case Scope::kAccessLog: return fixed("filesystem.");
+    case Scope::kListener:
+      return Tagged("listener.", "envoy_listener_address", Clean(name));
+    case Scope::kSubscription:
+      return SubscriptionNames(Clean(name));
+    case Scope::kListenerManager:
+      return fixed("listener_manager.");
+    case Scope::kClusterManager:
+      return fixed("cluster_manager.");
+    case Scope::kControlPlane:
+      return fixed("control_plane.");
+    case Scope::kServer:
+      return fixed("server.");
+    case Scope::kWorker:
+      return fixed("worker.");
+    case Scope::kAccessLog:
+      return fixed("filesystem.");
   }
   SLUICE_CHECK(false);
   return fixed("");

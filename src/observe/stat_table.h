@@ -1,6 +1,6 @@
 #pragma once
-// What is inside a block of cells: one row per statistic with its name, kind and place, and the names
-// and tags that a scope puts around them. Constant tables and pure functions; any thread.
+// What is inside a block of cells: one row per statistic with its name, kind and place, and the
+// names and tags that a scope puts around them. Constant tables and pure functions; any thread.
 //
 // envoy-behaviour of names: "cluster.python.upstream_rq_2xx" is, tags extracted, the family
 // "cluster.upstream_rq_xx" with envoy_cluster_name="python" and envoy_response_code_class="2".
@@ -18,11 +18,11 @@ namespace sluice::observe {
 
 struct StatRow {
   enum class Kind : std::uint8_t { kCounter, kGauge, kHistogram, kCodes };
-  std::string_view name;        // "upstream_rq_2xx"; kCodes: "upstream_rq_" before the code.
+  std::string_view name;  // "upstream_rq_2xx"; kCodes: "upstream_rq_" before the code.
   Kind kind;
-  std::size_t offset;           // Of the cell within its block.
-  std::string_view family;      // "upstream_rq_xx"; mostly `name` itself.
-  std::string_view class_value; // "2"; "" when the row has no class tag.
+  std::size_t offset;            // Of the cell within its block.
+  std::string_view family;       // "upstream_rq_xx"; mostly `name` itself.
+  std::string_view class_value;  // "2"; "" when the row has no class tag.
 };
 
 struct BlockType {

@@ -1,6 +1,6 @@
 #pragma once
-// The statistics Sluice keeps, with Envoy's names: one struct of cells per scope, and the lists that
-// rendering walks. A line here is a statistic; there is no other place to add one.
+// The statistics Sluice keeps, with Envoy's names: one struct of cells per scope, and the lists
+// that rendering walks. A line here is a statistic; there is no other place to add one.
 //
 // Blocks are owned by the registry; a worker writes only the block it asked for itself.
 
@@ -110,17 +110,39 @@ struct ClusterStats {
   SLUICE_CLUSTER_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)
   CodeCounters upstream_rq_code;  // upstream_rq_200 and so on.
 };
-struct ClusterMainStats { SLUICE_CLUSTER_MAIN_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H) };
-struct HttpStats { SLUICE_HTTP_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H) };
-struct ListenerStats { SLUICE_LISTENER_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H) };
-struct CorsStats { SLUICE_CORS_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H) };
-struct ListenerManagerStats { SLUICE_LISTENER_MANAGER_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H) };
-struct ClusterManagerStats { SLUICE_CLUSTER_MANAGER_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H) };
-struct SubscriptionStats { SLUICE_SUBSCRIPTION_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H) };
-struct ControlPlaneStats { SLUICE_CONTROL_PLANE_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H) };
-struct ServerStats { SLUICE_SERVER_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H) };
-struct WorkerStats { SLUICE_WORKER_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H) };
-struct AccessLogStats { SLUICE_ACCESS_LOG_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H) };
+struct ClusterMainStats {
+  SLUICE_CLUSTER_MAIN_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)
+};
+struct HttpStats {
+  SLUICE_HTTP_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)
+};
+struct ListenerStats {
+  SLUICE_LISTENER_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)
+};
+struct CorsStats {
+  SLUICE_CORS_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)
+};
+struct ListenerManagerStats {
+  SLUICE_LISTENER_MANAGER_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)
+};
+struct ClusterManagerStats {
+  SLUICE_CLUSTER_MANAGER_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)
+};
+struct SubscriptionStats {
+  SLUICE_SUBSCRIPTION_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)
+};
+struct ControlPlaneStats {
+  SLUICE_CONTROL_PLANE_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)
+};
+struct ServerStats {
+  SLUICE_SERVER_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)
+};
+struct WorkerStats {
+  SLUICE_WORKER_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)
+};
+struct AccessLogStats {
+  SLUICE_ACCESS_LOG_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)
+};
 
 #undef SLUICE_CELL_C
 #undef SLUICE_CELL_G

@@ -87,7 +87,7 @@ struct StatsWriter::State {
   Part part = Part::kTexts;
   std::unique_ptr<Registry::Cursor> cursor;
   Sample sample;
-  bool first = true;            // No element of "stats" yet.
+  bool first = true;  // No element of "stats" yet.
   bool first_histogram = true;
 
   bool NextSample() {
@@ -185,7 +185,8 @@ struct StatsWriter::State {
         }
         part = Part::kDone;
         return true;
-      case Part::kDone: return false;
+      case Part::kDone:
+        return false;
     }
     return false;
   }

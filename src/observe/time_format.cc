@@ -30,7 +30,8 @@ struct FormattedSecond {
 std::string Strftime(const std::string& format, const std::tm& broken_down) {
   if (format.empty()) return "";
   std::array<char, 256> buffer;
-  const std::size_t size = std::strftime(buffer.data(), buffer.size(), format.c_str(), &broken_down);
+  const std::size_t size =
+      std::strftime(buffer.data(), buffer.size(), format.c_str(), &broken_down);
   return {buffer.data(), size};
 }
 
@@ -53,8 +54,8 @@ void FillSecond(FormattedSecond& into) {
     const char next = format[i + 1];
     const bool digits = next >= '1' && next <= '9' && i + 2 < format.size() && format[i + 2] == 'f';
     if (next == 'f' || digits) {
-      into.pieces.push_back({Strftime(pending, broken_down),
-                             digits ? static_cast<unsigned>(next - '0') : 9U});
+      into.pieces.push_back(
+          {Strftime(pending, broken_down), digits ? static_cast<unsigned>(next - '0') : 9U});
       pending.clear();
       i += digits ? 2 : 1;
     } else if (next == 's') {  // strftime's would take the machine's zone into account.

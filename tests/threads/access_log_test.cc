@@ -3,7 +3,6 @@
 #include "observe/access_log.h"
 
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -132,6 +131,24 @@ TEST_F(AccessLogThreads, OneRecordAfterSilenceWakesTheThread) {
   }
   writer.Stop();
   EXPECT_EQ(stats_.write_buffered.Get(), 200U);
+}
+
+TEST_F(AccessLogThreads, SleepsWhenThereIsNothingToDoAndFlushesBeforeItEnds) {
+  LogWriterOptions options;
+  options.poll_ms = 1;
+  LogWriter writer(options, base::SystemClock(), stats_);
+  writer.Start();
+  const unsigned producer = writer.AddProducer();
+  WorkerStats stats;
+  AccessLogger logger({writer, producer, base::SystemClock(), 0, stats});
+  for (unsigned i = 1; i <= 20; ++i) {
+    while (!writer.Asleep()) std::this_thread::yield();
+    logger.Log(FileLog("a.log"), StreamInfo());
+    while (stats_.write_buffered.Get() < i) std::this_thread::yield();
+  }
+  EXPECT_EQ(Read("a.log"), "") << "neither enough nor old enough";
+  writer.Stop();
+  EXPECT_EQ(Read("a.log").size(), 20 * std::string("0 0\n").size());
 }
 
 }  // namespace

@@ -184,7 +184,8 @@ TEST_F(AccessLogTest, AFullRingDropsAndCounts) {
   options.ring_bytes = 4096;
   LogWriter writer(options, clock_, stats_);
   AccessLogger logger(Worker(writer));
-  const config::AccessLog log = FileLog(Path("a.log"), "0123456789012345678901234567890123456789\n");
+  const config::AccessLog log =
+      FileLog(Path("a.log"), "0123456789012345678901234567890123456789\n");
   for (int i = 0; i < 200; ++i) logger.Log(log, StreamInfo());
   const std::uint64_t written = worker_stats_.access_log_written.Get();
   EXPECT_GT(written, 50U);
@@ -301,7 +302,8 @@ TEST_F(AccessLogTest, HugeRecordsAreCutAndStayLines) {
   EXPECT_EQ(worker_stats_.access_log_dropped.Get(), 1U);
 }
 
-// ---- filters -------------------------------------------------------------------------------------
+// ---- filters
+// -------------------------------------------------------------------------------------
 
 config::AccessLogFilter Filter(Kind kind, Compare compare, std::uint32_t value) {
   config::AccessLogFilter filter;

@@ -120,25 +120,27 @@ TEST(Prometheus, NamesLabelsHelpAndType) {
   Populate(registry, "web");
   PopulateFixed(registry);
   const std::string text = Prometheus(registry);
-  for (const char* want : {
-           "# HELP envoy_cluster_upstream_rq_total Requests sent, retries included.\n"
-           "# TYPE envoy_cluster_upstream_rq_total counter\n"
-           "envoy_cluster_upstream_rq_total{envoy_cluster_name=\"web\"} 3\n",
-           "envoy_cluster_upstream_rq_xx{envoy_cluster_name=\"web\",envoy_response_code_class=\"2\"} 2\n",
-           "envoy_cluster_upstream_rq_xx{envoy_cluster_name=\"web\",envoy_response_code_class=\"5\"} 1\n",
-           "envoy_cluster_upstream_rq{envoy_cluster_name=\"web\",envoy_response_code=\"503\"} 1\n",
-           "envoy_http_downstream_rq_total{envoy_http_conn_manager_prefix=\"web\"} 1\n",
-           "envoy_listener_downstream_cx_total{envoy_listener_address=\"web\"} 1\n",
-           "# TYPE envoy_cluster_membership_total gauge\n",
-           "# TYPE envoy_cluster_upstream_rq_time histogram\n",
-           "envoy_cluster_upstream_rq_time_bucket{envoy_cluster_name=\"web\",le=\"0.5\"} 0\n",
-           "envoy_cluster_upstream_rq_time_bucket{envoy_cluster_name=\"web\",le=\"10\"} 1\n",
-           "envoy_cluster_upstream_rq_time_bucket{envoy_cluster_name=\"web\",le=\"3600000\"} 1\n",
-           "envoy_cluster_upstream_rq_time_bucket{envoy_cluster_name=\"web\",le=\"+Inf\"} 1\n",
-           "envoy_cluster_upstream_rq_time_sum{envoy_cluster_name=\"web\"} 7\n",
-           "envoy_cluster_upstream_rq_time_count{envoy_cluster_name=\"web\"} 1\n",
-           "envoy_cluster_upstream_cx_active{envoy_cluster_name=\"web\"} 0\n",
-           "envoy_server_seconds_until_first_cert_expiring 172800\n", "envoy_server_uptime 12\n"}) {
+  for (const char* want :
+       {"# HELP envoy_cluster_upstream_rq_total Requests sent, retries included.\n"
+        "# TYPE envoy_cluster_upstream_rq_total counter\n"
+        "envoy_cluster_upstream_rq_total{envoy_cluster_name=\"web\"} 3\n",
+        "envoy_cluster_upstream_rq_xx{envoy_cluster_name=\"web\",envoy_response_code_class=\"2\"} "
+        "2\n",
+        "envoy_cluster_upstream_rq_xx{envoy_cluster_name=\"web\",envoy_response_code_class=\"5\"} "
+        "1\n",
+        "envoy_cluster_upstream_rq{envoy_cluster_name=\"web\",envoy_response_code=\"503\"} 1\n",
+        "envoy_http_downstream_rq_total{envoy_http_conn_manager_prefix=\"web\"} 1\n",
+        "envoy_listener_downstream_cx_total{envoy_listener_address=\"web\"} 1\n",
+        "# TYPE envoy_cluster_membership_total gauge\n",
+        "# TYPE envoy_cluster_upstream_rq_time histogram\n",
+        "envoy_cluster_upstream_rq_time_bucket{envoy_cluster_name=\"web\",le=\"0.5\"} 0\n",
+        "envoy_cluster_upstream_rq_time_bucket{envoy_cluster_name=\"web\",le=\"10\"} 1\n",
+        "envoy_cluster_upstream_rq_time_bucket{envoy_cluster_name=\"web\",le=\"3600000\"} 1\n",
+        "envoy_cluster_upstream_rq_time_bucket{envoy_cluster_name=\"web\",le=\"+Inf\"} 1\n",
+        "envoy_cluster_upstream_rq_time_sum{envoy_cluster_name=\"web\"} 7\n",
+        "envoy_cluster_upstream_rq_time_count{envoy_cluster_name=\"web\"} 1\n",
+        "envoy_cluster_upstream_cx_active{envoy_cluster_name=\"web\"} 0\n",
+        "envoy_server_seconds_until_first_cert_expiring 172800\n", "envoy_server_uptime 12\n"}) {
     EXPECT_THAT(text, testing::HasSubstr(want));
   }
   EXPECT_THAT(text, testing::Not(testing::HasSubstr("upstream_rq_retry")));

@@ -239,7 +239,8 @@ TEST(Render, EveryOperatorKnownAndMissing) {
   for (const Case& test : kCases) {
     EXPECT_EQ(known.Text(test.format), test.known) << test.format;
     EXPECT_EQ(missing.Text(test.format), test.missing) << test.format;
-    if (std::string_view(test.missing) == "-") {
+    const bool flags = std::string_view(test.format).starts_with("%RESPONSE_FLAGS");
+    if (std::string_view(test.missing) == "-" && !flags) {
       EXPECT_EQ(missing.Text(test.format, false, true), "") << test.format;
     }
   }
@@ -429,8 +430,9 @@ TEST(ResponseFlags, ShortLongAndBack) {
   EXPECT_EQ(ParseFlag("XX"), 0U);
   EXPECT_EQ(ParseFlag(""), 0U);
   out.clear();
-  AppendFlags(FlagBit(ResponseFlag::kUnconditionalDropOverload) | FlagBit(ResponseFlag::kDropOverload),
-              false, out);
+  AppendFlags(
+      FlagBit(ResponseFlag::kUnconditionalDropOverload) | FlagBit(ResponseFlag::kDropOverload),
+      false, out);
   EXPECT_EQ(out, "DO,UDO");
 }
 

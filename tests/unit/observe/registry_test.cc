@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <set>
 #include <string>
@@ -120,6 +121,28 @@ TEST(Registry, SumsTheOwnersOfAName) {
   EXPECT_EQ(registry.CounterValue("nonsense"), 0U);
   EXPECT_EQ(registry.GaugeValue("cluster.web.upstream_cx_active"), 9);
   EXPECT_EQ(registry.GaugeValue("cluster.none.upstream_cx_active"), std::nullopt);
+}
+
+// Of the 6 kB that a route, its cluster and its endpoint may cost with two workers.
+TEST(Registry, AClusterInUseByTwoWorkersStaysSmall) {
+  constexpr std::size_t kClusters = 1000;
+  Registry registry;
+  const std::size_t before = mallinfo2().uordblks;
+  for (std::size_t i = 0; i < kClusters; ++i) {
+    const std::string name = "cluster-number-" + std::to_string(i);
+    registry.Get<ClusterMainStats>(Scope::kClusterMain, name, Registry::kMainOwner);
+    const std::size_t unused = mallinfo2().uordblks;
+    for (const unsigned worker : {0U, 1U}) {
+      auto& stats = registry.Get<ClusterStats>(Scope::kCluster, name, worker);
+      stats.upstream_rq_code.Add(200);
+      stats.upstream_rq_time.Record(3);
+      stats.upstream_cx_connect_ms.Record(0);
+    }
+    if (i == 0) EXPECT_LE(unused - before, 1024U);
+  }
+  const std::size_t each = (mallinfo2().uordblks - before) / kClusters;
+  RecordProperty("bytes_per_cluster", std::to_string(each));
+  EXPECT_LE(each, 4096U);
 }
 
 TEST(Registry, BlocksFillWholeCacheLines) {
