@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include "base/field_errors.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "base/status.h"

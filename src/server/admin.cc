@@ -1,0 +1,138 @@
+#include "server/admin.h"
+
+#include <algorithm>
+#include <fstream>
+#include <span>
+
+#include "base/status.h"
+#include "base/strings.h"
+#include "server/admin_handlers.h"
+#include "web/server.h"
+
+namespace sluice::server {
+namespace {
+
+// Sorted by path, as /help prints them.
+constexpr AdminCommand kCommands[] = {
+    {"/drain_listeners", true, "drain listeners", &HandleDrainListeners, {}},
+    {"/healthcheck/fail", true, "cause the server to fail health checks", &HandleHealthcheckFail,
+     {}},
+    {"/healthcheck/ok", true, "cause the server to pass health checks", &HandleHealthcheckOk, {}},
+    {"/quitquitquit", true, "exit the server", &HandleQuit, {}},
+    {"/ready", false, "print server state, return 200 if LIVE, otherwise return 503", &HandleReady,
+     {}},
+    {"/reopen_logs", true, "reopen access logs", &HandleReopenLogs, {}},
+    {"/reset_counters", true, "reset all counters to zero", &HandleResetCounters, {}},
+};
+
+std::string HelpText() {
+  std::string text = "admin commands are:\n  /: Admin home page\n  /help: print out list of admin commands\n";
+  for (const AdminCommand& command : kCommands) {
+    base::Append(text, "  ", command.path, command.mutates ? " (POST)" : "", ": ", command.help,
+                 "\n");
+    for (const AdminParameter& parameter : command.parameters) {
+      base::Append(text, "      ", parameter.name, ": ", parameter.help, "\n");
+    }
+  }
+  return text;
+}
+
+std::string HomePage() {
+  std::string html =
+      "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"><title>Sluice admin</title></head>"
+      "<body>\n<h1>Sluice admin</h1>\n<table>\n";
+  for (const AdminCommand& command : kCommands) {
+    const std::string_view path = command.path.substr(1);
+    base::Append(html, "<tr><td>");
+    if (command.mutates) {
+      base::Append(html, "<form action=\"", path, "\" method=\"post\"><button>", path,
+                   "</button></form>");
+    } else {
+      base::Append(html, "<a href=\"", path, "\">", path, "</a>");
+    }
+    base::Append(html, "</td><td>", command.help, "</td></tr>\n");
+  }
+  return html + "</table>\n</body></html>\n";
+}
+
+web::WebResponse Dispatch(AdminSources& sources, const web::WebRequest& request) {
+  if (request.path == "/") {
+    web::WebResponse page = AdminText(HomePage());
+    page.content_type = "text/html; charset=UTF-8";
+    return page;
+  }
+  if (request.path == "/help") return AdminText(HelpText());
+  for (const AdminCommand& command : kCommands) {
+    if (command.path != request.path) continue;
+    const bool post = request.method == "POST";
+    if (command.mutates && !post) {
+      web::WebResponse refused = AdminText(
+          base::Cat("Method ", request.method, " not allowed, POST required."), 405);
+      refused.headers.push_back({"Allow", "POST"});
+      return refused;
+    }
+    if (!command.mutates && !post && request.method != "GET") {
+      web::WebResponse refused =
+          AdminText(base::Cat("Method ", request.method, " not allowed."), 405);
+      refused.headers.push_back({"Allow", "GET, HEAD, POST"});
+      return refused;
+    }
+    return command.handle(sources, request);
+  }
+  return AdminText(base::Cat("invalid path. ", HelpText()), 404);
+}
+
+}  // namespace
+
+web::WebResponse AdminText(std::string body, unsigned status) {
+  web::WebResponse response;
+  response.status = status;
+  response.headers = {{"Cache-Control", "no-cache, max-age=0"},
+                      {"X-Content-Type-Options", "nosniff"}};
+  response.body = std::move(body);
+  return response;
+}
+
+web::WebResponse AdminJson(std::string body) {
+  web::WebResponse response = AdminText(std::move(body));
+  response.content_type = "application/json";
+  return response;
+}
+
+struct Admin::State {
+  explicit State(AdminSources admin_sources) : sources(std::move(admin_sources)) {}
+  AdminSources sources;
+  std::unique_ptr<web::WebServer> server;
+};
+
+Admin::Admin(AdminSources sources) : state_(std::make_unique<State>(std::move(sources))) {}
+
+Admin::~Admin() { Stop(); }
+
+absl::StatusOr<base::Address> Admin::Start() {
+  const Options& options = state_->sources.options;
+  web::WebServerOptions web;
+  web.address = *state_->sources.bootstrap.admin_address;
+  web.insecure = options.insecure_listen;
+  web.open_paths = {"/ready"};
+  if (!options.admin_token_file.empty()) {
+    std::ifstream file(options.admin_token_file);
+    std::getline(file, web.token);
+    if (web.token.empty()) {
+      return base::InvalidArgument(
+          base::Cat("--admin-token-file ", options.admin_token_file, ": no token in its first line"));
+    }
+  }
+  state_->server = std::make_unique<web::WebServer>(
+      std::move(web),
+      [state = state_.get()](const web::WebRequest& request) {
+        return Dispatch(state->sources, request);
+      });
+  return state_->server->Start();
+}
+
+void Admin::Stop() {
+  if (state_->server != nullptr) state_->server->Stop();
+}
+
+}  // namespace sluice::server

@@ -1,0 +1,47 @@
+// Commands that ask for or change the state of the process.
+#include "server/admin_handlers.h"
+
+namespace sluice::server {
+
+web::WebResponse HandleReady(AdminSources& sources, const web::WebRequest&) {
+  if (sources.healthcheck_failed) return AdminText("DRAINING\n", 503);
+  switch (sources.state.load()) {
+    case ServerState::kLive: return AdminText("LIVE\n");
+    case ServerState::kDraining: return AdminText("DRAINING\n", 503);
+    case ServerState::kPreInitializing: return AdminText("PRE_INITIALIZING\n", 503);
+    case ServerState::kInitializing: return AdminText("INITIALIZING\n", 503);
+  }
+  return AdminText("", 500);
+}
+
+web::WebResponse HandleHealthcheckFail(AdminSources& sources, const web::WebRequest&) {
+  sources.set_healthcheck(true);
+  return AdminText("OK\n");
+}
+
+web::WebResponse HandleHealthcheckOk(AdminSources& sources, const web::WebRequest&) {
+  sources.set_healthcheck(false);
+  return AdminText("OK\n");
+}
+
+web::WebResponse HandleDrainListeners(AdminSources& sources, const web::WebRequest& request) {
+  sources.drain_listeners(request.Query("graceful").has_value());
+  return AdminText("OK\n");
+}
+
+web::WebResponse HandleQuit(AdminSources& sources, const web::WebRequest&) {
+  sources.quit();
+  return AdminText("OK\n");
+}
+
+web::WebResponse HandleReopenLogs(AdminSources& sources, const web::WebRequest&) {
+  sources.reopen_logs();
+  return AdminText("OK\n");
+}
+
+web::WebResponse HandleResetCounters(AdminSources& sources, const web::WebRequest&) {
+  sources.registry.ResetCounters();
+  return AdminText("OK\n");
+}
+
+}  // namespace sluice::server
