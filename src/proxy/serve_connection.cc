@@ -10,26 +10,20 @@ namespace sluice::proxy {
 void StartConnection(WorkerContext& context, std::unique_ptr<net::Stream> stream,
                      std::shared_ptr<const config::Listener> listener,
                      observe::ListenerStats& stats) {
-  const std::string& name = listener->name;
-  LocalPtr<ListenerPlan> plan = context.PlanFor(name);
-  if (!plan) {
-    context.Offer(listener);
-    plan = context.PlanFor(name);
-  }
-  auto* connection = new ServerConnection(context, std::move(stream), std::move(plan), stats);
+  auto* connection = new ServerConnection(context, std::move(stream),
+                                          context.EntryFor(std::move(listener)), stats);
   connection->Start();
 }
 
 ServerConnection::ServerConnection(WorkerContext& context, std::unique_ptr<net::Stream> stream,
-                                   LocalPtr<ListenerPlan> plan, observe::ListenerStats& stats)
+                                   LocalPtr<ListenerEntry> entry, observe::ListenerStats& stats)
     : context_(context),
       stream_(std::move(stream)),
-      plan_(std::move(plan)),
+      entry_(std::move(entry)),
       listener_stats_(stats),
-      http_stats_(*plan_->stats),
+      http_stats_(*entry_->plan->stats),
       accepted_(context.loop().now()),
       id_(context.NextId()),
-      plan_version_(context.snapshots().version()),
       h1_(*this) {
   context_.Link(*this);
   listener_stats_.downstream_cx_total.Add();
@@ -63,12 +57,5 @@ void ServerConnection::Start() {
 }
 
 void ServerConnection::OnServed(void* self) { delete static_cast<ServerConnection*>(self); }
-
-void ServerConnection::RefreshPlan() {
-  const std::uint64_t version = context_.snapshots().version();
-  if (plan_version_ == version) return;
-  plan_version_ = version;
-  if (LocalPtr<ListenerPlan> plan = context_.PlanFor(listener())) plan_ = std::move(plan);
-}
 
 }  // namespace sluice::proxy

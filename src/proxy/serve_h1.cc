@@ -43,9 +43,10 @@ ConnectionFacts H1Server::facts() const {
 
 // What is needed of the connection manager while no exchange pins it.
 void H1Server::TakeSettings() {
-  const config::HttpConnectionManager& http = *connection_.plan()->http;
-  if (settings_of_ == &http) return;
-  settings_of_ = &http;
+  const ListenerPlan& plan = *connection_.plan();
+  if (settings_of_ == plan.id) return;
+  settings_of_ = plan.id;
+  const config::HttpConnectionManager& http = *plan.http;
   parser_.set_limits(http.h1);
   idle_ms_ = http.idle_timeout_ms;
   head_ms_ = http.request_headers_timeout_ms;
@@ -135,7 +136,6 @@ H1Server::Step H1Server::ReadHead() {
 
 // kBlocked: the head is not complete.
 H1Server::Step H1Server::ParseHead() {
-  connection_.RefreshPlan();
   TakeSettings();
   exchange_ = connection_.context().TakeExchange();
   const http::H1Parser::Result result =
@@ -177,6 +177,11 @@ H1Server::Step H1Server::TakeHead(std::size_t bytes) {
 void H1Server::Drain() {
   draining_ = true;
   if (head_wait_ != nullptr) head_wait_->Wake();
+}
+
+void H1Server::Abandon() {
+  closing_ = true;
+  if (busy_) exchange_->Fail(FailureKind::kDownstreamGone);
 }
 
 void H1Server::OnIdle(void* self) {

@@ -27,6 +27,8 @@ class H1Server final : public Downstream {
   net::Task<void> Serve();
   // Closes now when idle, else with the next response.
   void Drain();
+  // Whatever is under way ends without an answer.
+  void Abandon();
   bool busy() const { return busy_; }
 
   // ---- Downstream
@@ -80,7 +82,7 @@ class H1Server final : public Downstream {
   net::Timer idle_timer_;                // Without a request; at the end: lingering.
   net::Timer head_timer_;
   net::Timer duration_timer_;
-  const config::HttpConnectionManager* settings_of_ = nullptr;
+  std::uint64_t settings_of_ = 0;        // The plan they are from.
   std::uint64_t idle_ms_ = 0;
   std::uint64_t head_ms_ = 0;
   std::uint64_t linger_ms_ = 0;

@@ -18,7 +18,7 @@ namespace sluice::proxy {
 class ServerConnection {
  public:
   ServerConnection(WorkerContext& context, std::unique_ptr<net::Stream> stream,
-                   LocalPtr<ListenerPlan> plan, observe::ListenerStats& stats);
+                   LocalPtr<ListenerEntry> entry, observe::ListenerStats& stats);
   ~ServerConnection();
   ServerConnection(const ServerConnection&) = delete;
   ServerConnection& operator=(const ServerConnection&) = delete;
@@ -26,15 +26,17 @@ class ServerConnection {
   void Start();
   void BeginDrain() { h1_.Drain(); }
   // Resets.
-  void Close() { stream_->Close(true); }
+  void Close() {
+    h1_.Abandon();
+    stream_->Close(true);
+  }
 
   WorkerContext& context() { return context_; }
   net::Stream& stream() { return *stream_; }
   std::uint64_t id() const { return id_; }
-  std::string_view listener() const { return plan_->listener->name; }
-  // Of the snapshot that is current at the call of RefreshPlan().
-  const LocalPtr<ListenerPlan>& plan() const { return plan_; }
-  void RefreshPlan();
+  std::string_view listener() const { return entry_->name; }
+  // Of the snapshot that is current now.
+  const LocalPtr<ListenerPlan>& plan() { return context_.PlanOf(*entry_); }
   // Where this connection is counted, whatever later snapshots say.
   observe::HttpStats& stats() { return http_stats_; }
   // The client ended it, not we.
@@ -55,12 +57,11 @@ class ServerConnection {
 
   WorkerContext& context_;
   std::unique_ptr<net::Stream> stream_;
-  LocalPtr<ListenerPlan> plan_;
+  const LocalPtr<ListenerEntry> entry_;
   observe::ListenerStats& listener_stats_;
   observe::HttpStats& http_stats_;
   const base::Monotonic accepted_;
   const std::uint64_t id_;
-  std::uint64_t plan_version_;
   ServerConnection* next_ = nullptr;
   ServerConnection* previous_ = nullptr;
   bool closed_by_client_ = false;

@@ -58,30 +58,31 @@ WorkerContext::~WorkerContext() {
 
 void WorkerContext::Adopt(std::shared_ptr<const config::Snapshot> snapshot) {
   snapshots_.Adopt(std::move(snapshot));
-  // Plans of listeners that are gone are only kept by their connections.
-  for (auto it = plans_.begin(); it != plans_.end();) {
-    const bool known = snapshots_.current()->listeners.Find(it->first) != nullptr;
-    const bool used = it->second.plan->references > 1;
-    if (known || used) {
-      ++it;
-    } else {
-      plans_.erase(it++);
-    }
+  // Listeners that are gone are only kept by their connections.
+  absl::erase_if(entries_, [this](const auto& named) {
+    const bool known = snapshots_.current()->listeners.Find(named.first) != nullptr;
+    return !known && named.second->references == 1;
+  });
+}
+
+LocalPtr<ListenerEntry> WorkerContext::EntryFor(
+    std::shared_ptr<const config::Listener> listener) {
+  LocalPtr<ListenerEntry>& entry = entries_[listener->name];
+  if (!entry) {
+    entry = LocalPtr<ListenerEntry>(new ListenerEntry);
+    entry->name = listener->name;
+    entry->plan = MakePlan(std::move(listener), nullptr);
+  } else {
+    options_.retire(std::move(listener));
   }
+  PlanOf(*entry);
+  return entry;
 }
 
-void WorkerContext::Offer(std::shared_ptr<const config::Listener> listener) {
-  PlanEntry& entry = plans_[listener->name];
-  if (!entry.plan) entry.plan = MakePlan(std::move(listener), nullptr);
-}
-
-LocalPtr<ListenerPlan> WorkerContext::PlanFor(std::string_view listener) {
-  const auto it = plans_.find(listener);
-  if (it == plans_.end()) return {};
-  PlanEntry& entry = it->second;
+const LocalPtr<ListenerPlan>& WorkerContext::PlanOf(ListenerEntry& entry) {
   if (entry.version != snapshots_.version()) {
     entry.version = snapshots_.version();
-    const auto* current = snapshots_.current()->listeners.FindShared(listener);
+    const auto* current = snapshots_.current()->listeners.FindShared(entry.name);
     if (current != nullptr && *current != entry.plan->listener) {
       entry.plan = MakePlan(*current, entry.plan.get());
     }
@@ -92,6 +93,7 @@ LocalPtr<ListenerPlan> WorkerContext::PlanFor(std::string_view listener) {
 LocalPtr<ListenerPlan> WorkerContext::MakePlan(std::shared_ptr<const config::Listener> listener,
                                                const ListenerPlan* previous) {
   LocalPtr<ListenerPlan> plan(new ListenerPlan);
+  plan->id = NextId();
   plan->retire = options_.retire;
   plan->listener = std::move(listener);
   plan->chain = &plan->listener->filter_chains.front();

@@ -98,6 +98,7 @@ struct ListenerPlan {
   ListenerPlan& operator=(const ListenerPlan&) = delete;
 
   std::uint32_t references = 0;
+  std::uint64_t id = 0;                // Never used again for another plan.
   std::shared_ptr<const config::Listener> listener;
   const config::FilterChain* chain = nullptr;
   const config::HttpConnectionManager* http = nullptr;
@@ -107,6 +108,14 @@ struct ListenerPlan {
   bool suppress_envoy_headers = false;
   LocalPtr<LogPlan> log;
   Retire retire;
+};
+
+// A listener by name: what its connections hold on to while they are idle.
+struct ListenerEntry {
+  std::uint32_t references = 0;
+  std::string name;
+  LocalPtr<ListenerPlan> plan;   // Never null; refreshed by WorkerContext::PlanOf.
+  std::uint64_t version = 0;     // Of the snapshots, when it was looked up.
 };
 
 class WorkerContext {
@@ -139,10 +148,10 @@ class WorkerContext {
   // ---- for the room's own files
   const WorkerOptions& options() const { return options_; }
   net::Loop& loop() { return options_.loop; }
-  // Of the current snapshot, or the last one that had the listener. Null: never known.
-  LocalPtr<ListenerPlan> PlanFor(std::string_view listener);
-  // Remembers a listener that is not (yet) in a snapshot.
-  void Offer(std::shared_ptr<const config::Listener> listener);
+  // `listener` counts while no snapshot has one of its name.
+  LocalPtr<ListenerEntry> EntryFor(std::shared_ptr<const config::Listener> listener);
+  // Of the current snapshot, or the last one that had the listener.
+  const LocalPtr<ListenerPlan>& PlanOf(ListenerEntry& entry);
   base::WallTime WallNow();      // From loop().now(); at most a second's drift between readings.
   std::string_view DateText();   // IMF-fixdate of now.
   std::uint64_t NextId() { return next_id_ += 1; }
@@ -153,17 +162,13 @@ class WorkerContext {
   void Unlink(ServerConnection& connection);
 
  private:
-  struct PlanEntry {
-    LocalPtr<ListenerPlan> plan;
-    std::uint64_t version = 0;
-  };
   LocalPtr<ListenerPlan> MakePlan(std::shared_ptr<const config::Listener> listener,
                                   const ListenerPlan* previous);
   void ReadWallClock();
 
   WorkerOptions options_;
   SnapshotHolder snapshots_;
-  base::StringMap<PlanEntry> plans_;
+  base::StringMap<LocalPtr<ListenerEntry>> entries_;
   base::StringSet draining_listeners_;
   bool draining_all_ = false;
   ServerConnection* first_ = nullptr;
