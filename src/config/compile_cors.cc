@@ -20,13 +20,14 @@ bool CompileEnabled(const envoy::config::core::v3::RuntimeFractionalPercent& pro
   using envoy::type::v3::FractionalPercent;
   const FractionalPercent& percent = proto.default_value();
   if (percent.numerator() == 0) return false;
-  const std::uint32_t whole = percent.denominator() == FractionalPercent::HUNDRED       ? 100
-                              : percent.denominator() == FractionalPercent::TEN_THOUSAND ? 10'000
-                                                                                         : 1'000'000;
+  const std::uint32_t whole = percent.denominator() == FractionalPercent::HUNDRED ? 100
+                              : percent.denominator() == FractionalPercent::TEN_THOUSAND
+                                  ? 10'000
+                                  : 1'000'000;
   if (percent.numerator() < whole) {
-    errors.AddAt("filter_enabled.default_value",
-                 base::Cat(percent.numerator(), " of ", whole,
-                           " is not supported; use all of it or 0"));
+    errors.AddAt(
+        "filter_enabled.default_value",
+        base::Cat(percent.numerator(), " of ", whole, " is not supported; use all of it or 0"));
   }
   return true;
 }

@@ -6,8 +6,12 @@
 
 #include "config/route.h"
 
-namespace google::protobuf { class Any; }
-namespace sluice::base { class FieldErrors; }
+namespace google::protobuf {
+class Any;
+}
+namespace sluice::base {
+class FieldErrors;
+}
 
 namespace sluice::config {
 

@@ -40,8 +40,8 @@ std::string CompileName(const std::string& name, bool add, base::FieldErrors& er
   } else if (name.size() > kBytesMax) {
     errors.Add(base::Cat("has ", name.size(), " bytes; at most ", kBytesMax, " are allowed"));
   } else if (lower.starts_with(':') || lower == "host") {
-    errors.Add(base::Cat("'", base::Printable(name),
-                         "': :-prefixed or host headers may not be modified"));
+    errors.Add(
+        base::Cat("'", base::Printable(name), "': :-prefixed or host headers may not be modified"));
   } else if (!IsHeaderName(name)) {
     errors.Add(base::Cat("'", base::Printable(name), "' is no header name"));
   } else if (IsAmong(kFraming, lower)) {
@@ -61,10 +61,14 @@ HeaderAddition::Action CompileAction(const ProtoOption& proto, base::FieldErrors
     return proto.append().value() ? Action::kAppend : Action::kOverwrite;
   }
   switch (proto.append_action()) {
-    case ProtoOption::ADD_IF_ABSENT: return Action::kAddIfAbsent;
-    case ProtoOption::OVERWRITE_IF_EXISTS_OR_ADD: return Action::kOverwrite;
-    case ProtoOption::OVERWRITE_IF_EXISTS: return Action::kOverwriteIfExists;
-    default: return Action::kAppend;  // Other numbers were reported with the field classes.
+    case ProtoOption::ADD_IF_ABSENT:
+      return Action::kAddIfAbsent;
+    case ProtoOption::OVERWRITE_IF_EXISTS_OR_ADD:
+      return Action::kOverwrite;
+    case ProtoOption::OVERWRITE_IF_EXISTS:
+      return Action::kOverwriteIfExists;
+    default:
+      return Action::kAppend;  // Other numbers were reported with the field classes.
   }
 }
 
@@ -105,15 +109,14 @@ void CheckHeaderValue(std::string_view value, std::string_view field, base::Fiel
     errors.AddAt(field, base::Cat("'", base::Printable(value),
                                   "' may not hold NUL, CR or LF: they would end the header"));
   } else if (value.size() > kBytesMax) {
-    errors.AddAt(field, base::Cat("has ", value.size(), " bytes; at most ", kBytesMax,
-                                  " are allowed"));
+    errors.AddAt(field,
+                 base::Cat("has ", value.size(), " bytes; at most ", kBytesMax, " are allowed"));
   }
 }
 
-HeaderMutations CompileMutations(
-    const google::protobuf::RepeatedPtrField<ProtoOption>& add,
-    const google::protobuf::RepeatedPtrField<std::string>& remove, std::string_view direction,
-    base::FieldErrors& errors) {
+HeaderMutations CompileMutations(const google::protobuf::RepeatedPtrField<ProtoOption>& add,
+                                 const google::protobuf::RepeatedPtrField<std::string>& remove,
+                                 std::string_view direction, base::FieldErrors& errors) {
   HeaderMutations mutations;
   const std::string add_field = base::Cat(direction, "_headers_to_add");
   const std::string remove_field = base::Cat(direction, "_headers_to_remove");

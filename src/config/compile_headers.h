@@ -11,8 +11,12 @@ namespace google::protobuf {
 template <typename T>
 class RepeatedPtrField;
 }  // namespace google::protobuf
-namespace envoy::config::core::v3 { class HeaderValueOption; }
-namespace sluice::base { class FieldErrors; }
+namespace envoy::config::core::v3 {
+class HeaderValueOption;
+}
+namespace sluice::base {
+class FieldErrors;
+}
 
 namespace sluice::config {
 

@@ -145,8 +145,8 @@ std::optional<QueryMatcher> CompileQueryMatcher(const ProtoQuery& proto,
   QueryMatcher matcher;
   matcher.name = proto.name();
   if (proto.name().empty() || proto.name().size() > kQueryNameBytesMax) {
-    errors.AddAt("name", base::Cat("has ", proto.name().size(), " bytes; write 1 to ",
-                                   kQueryNameBytesMax));
+    errors.AddAt("name",
+                 base::Cat("has ", proto.name().size(), " bytes; write 1 to ", kQueryNameBytesMax));
   }
   switch (proto.query_parameter_match_specifier_case()) {
     case ProtoQuery::QUERY_PARAMETER_MATCH_SPECIFIER_NOT_SET:

@@ -10,13 +10,18 @@
 
 #include "config/matchers.h"
 
-namespace envoy::config::route::v3 { class HeaderMatcher; class QueryParameterMatcher; }
+namespace envoy::config::route::v3 {
+class HeaderMatcher;
+class QueryParameterMatcher;
+}  // namespace envoy::config::route::v3
 namespace envoy::type::matcher::v3 {
 class RegexMatcher;
 class RegexMatchAndSubstitute;
 class StringMatcher;
 }  // namespace envoy::type::matcher::v3
-namespace sluice::base { class FieldErrors; }
+namespace sluice::base {
+class FieldErrors;
+}
 
 namespace sluice::config {
 

@@ -27,15 +27,15 @@ std::string CompileDomain(const std::string& domain, base::FieldErrors& errors) 
   if (domain.empty()) {
     errors.Add("is empty; write a host name, *.suffix, prefix.* or *");
   } else if (domain.size() > kDomainBytesMax) {
-    errors.Add(base::Cat("has ", domain.size(), " bytes; at most ", kDomainBytesMax,
-                         " are allowed"));
+    errors.Add(
+        base::Cat("has ", domain.size(), " bytes; at most ", kDomainBytesMax, " are allowed"));
   } else if (!printable) {
     errors.Add(base::Cat("'", base::Printable(domain), "' is no host name"));
   } else {
     const auto stars = std::count(domain.begin(), domain.end(), '*');
     if (stars > 1 || (stars == 1 && !domain.starts_with('*') && !domain.ends_with('*'))) {
-      errors.Add(base::Cat("'", base::Printable(domain),
-                           "': one * may stand first or last, no other"));
+      errors.Add(
+          base::Cat("'", base::Printable(domain), "': one * may stand first or last, no other"));
     }
   }
   return base::Lowercase(domain);
@@ -43,9 +43,12 @@ std::string CompileDomain(const std::string& domain, base::FieldErrors& errors) 
 
 VirtualHost::RequireTls CompileRequireTls(const ProtoHost& proto) {
   switch (proto.require_tls()) {
-    case ProtoHost::EXTERNAL_ONLY: return VirtualHost::RequireTls::kExternalOnly;
-    case ProtoHost::ALL: return VirtualHost::RequireTls::kAll;
-    default: return VirtualHost::RequireTls::kNone;  // Other numbers were reported before.
+    case ProtoHost::EXTERNAL_ONLY:
+      return VirtualHost::RequireTls::kExternalOnly;
+    case ProtoHost::ALL:
+      return VirtualHost::RequireTls::kAll;
+    default:
+      return VirtualHost::RequireTls::kNone;  // Other numbers were reported before.
   }
 }
 

@@ -55,9 +55,8 @@ ForwardAction CompileForward(const envoy::config::route::v3::RouteAction& proto,
                              const CompileOptions& options, base::FieldErrors& errors);
 RedirectAction CompileRedirect(const envoy::config::route::v3::RedirectAction& proto,
                                base::FieldErrors& errors);
-DirectResponse CompileDirectResponse(
-    const envoy::config::route::v3::DirectResponseAction& proto, const RouteTableLimits& limits,
-    base::FieldErrors& errors);
+DirectResponse CompileDirectResponse(const envoy::config::route::v3::DirectResponseAction& proto,
+                                     const RouteTableLimits& limits, base::FieldErrors& errors);
 
 // typed_per_filter_config, in order of filter names.
 std::vector<NamedPerFilterConfig> CompilePerFilter(

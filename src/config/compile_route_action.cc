@@ -54,8 +54,7 @@ void CompileWeighted(const ProtoWeighted& proto, const CompileOptions& options,
   if (proto.clusters().empty()) {
     errors.AddAt("clusters", "is empty; write at least one");
   } else if (action.weight_total == 0) {
-    errors.AddAt("clusters",
-                 "Sum of weights in the weighted_cluster must be greater than 0");
+    errors.AddAt("clusters", "Sum of weights in the weighted_cluster must be greater than 0");
   } else if (action.weight_total > std::numeric_limits<std::uint32_t>::max()) {
     errors.AddAt("clusters", base::Cat("the weights sum to ", action.weight_total,
                                        "; at most 4294967295 is allowed"));
@@ -121,8 +120,7 @@ bool IsProtocol(std::string_view text) {
          (!versioned || IsHeaderName(text.substr(slash + 1)));
 }
 
-void CompileUpgrades(const ProtoForward& proto, ForwardAction& action,
-                     base::FieldErrors& errors) {
+void CompileUpgrades(const ProtoForward& proto, ForwardAction& action, base::FieldErrors& errors) {
   for (int i = 0; i < proto.upgrade_configs_size(); ++i) {
     const Scope scope(errors, "upgrade_configs", static_cast<std::size_t>(i));
     const ProtoForward::UpgradeConfig& config = proto.upgrade_configs(i);
@@ -147,20 +145,24 @@ void CompileUpgrades(const ProtoForward& proto, ForwardAction& action,
 
 int RedirectStatus(const ProtoRedirect& proto) {
   switch (proto.response_code()) {
-    case ProtoRedirect::FOUND: return 302;
-    case ProtoRedirect::SEE_OTHER: return 303;
-    case ProtoRedirect::TEMPORARY_REDIRECT: return 307;
-    case ProtoRedirect::PERMANENT_REDIRECT: return 308;
-    default: return 301;  // Other numbers were reported before.
+    case ProtoRedirect::FOUND:
+      return 302;
+    case ProtoRedirect::SEE_OTHER:
+      return 303;
+    case ProtoRedirect::TEMPORARY_REDIRECT:
+      return 307;
+    case ProtoRedirect::PERMANENT_REDIRECT:
+      return 308;
+    default:
+      return 301;  // Other numbers were reported before.
   }
 }
 
 bool IsScheme(std::string_view text) {
   const auto alpha = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
-  return !text.empty() && alpha(text.front()) &&
-         std::all_of(text.begin(), text.end(), [&](char c) {
-           return alpha(c) || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
-         });
+  return !text.empty() && alpha(text.front()) && std::all_of(text.begin(), text.end(), [&](char c) {
+    return alpha(c) || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
+  });
 }
 
 void CompileRedirectPath(const ProtoRedirect& proto, RedirectAction& action,
@@ -232,14 +234,14 @@ RedirectAction CompileRedirect(const ProtoRedirect& proto, base::FieldErrors& er
   RedirectAction nothing;
   nothing.status = action.status;
   if (errors.size() == before && action == nothing) {
-    errors.Add("leads back to where it came from; write what changes, such as https_redirect: true");
+    errors.Add(
+        "leads back to where it came from; write what changes, such as https_redirect: true");
   }
   return action;
 }
 
-DirectResponse CompileDirectResponse(
-    const envoy::config::route::v3::DirectResponseAction& proto, const RouteTableLimits& limits,
-    base::FieldErrors& errors) {
+DirectResponse CompileDirectResponse(const envoy::config::route::v3::DirectResponseAction& proto,
+                                     const RouteTableLimits& limits, base::FieldErrors& errors) {
   DirectResponse response;
   if (proto.status() < 200 || proto.status() > 599) {
     errors.AddAt("status", base::Cat(proto.status(), " is no final status; write 200 to 599"));
@@ -248,8 +250,7 @@ DirectResponse CompileDirectResponse(
   }
   if (proto.has_body()) {
     const Scope scope(errors, "body");
-    response.body =
-        ReadDataSource(proto.body(), limits.direct_body_bytes_max, errors).value_or("");
+    response.body = ReadDataSource(proto.body(), limits.direct_body_bytes_max, errors).value_or("");
   }
   return response;
 }

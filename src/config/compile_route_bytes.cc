@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "absl/container/flat_hash_map.h"
-
 #include "base/field_errors.h"
 #include "base/strings.h"
 #include "config/compile_route.h"
@@ -18,10 +17,10 @@ namespace sluice::config {
 // The message that a table came from, cut into its virtual hosts.
 struct RouteTableSource {
   std::string bytes;
-  std::vector<std::string_view> hosts;  // Into `bytes`, in order.
+  std::vector<std::string_view> hosts;                      // Into `bytes`, in order.
   absl::flat_hash_map<std::size_t, std::uint32_t> by_hash;  // Of the bytes; the first of equals.
   base::StringMap<std::uint32_t> by_name;
-  RouteTableLimits limits;              // What else the hosts were compiled with.
+  RouteTableLimits limits;  // What else the hosts were compiled with.
 };
 
 namespace {

@@ -42,8 +42,8 @@ std::vector<NamedPerFilterConfig> CompilePerFilter(
 
   std::vector<NamedPerFilterConfig> configs;
   for (const auto& [filter, any] : entries) {
-    const Scope scope(errors, base::Cat("typed_per_filter_config[\"", base::Printable(filter),
-                                        "\"]"));
+    const Scope scope(errors,
+                      base::Cat("typed_per_filter_config[\"", base::Printable(filter), "\"]"));
     const std::string name(filter);
     std::optional<PerFilterConfig> config;
     if (TypeNameOf(any->type_url()) == kWrapper) {

@@ -29,7 +29,7 @@ std::optional<std::string> ReadFile(const std::string& path, std::size_t bytes_m
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return fail(std::strerror(errno));
   const absl::Cleanup close_fd = [fd] { ::close(fd); };
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd, &status) != 0) return fail(std::strerror(errno));
   if (!S_ISREG(status.st_mode)) return fail("it is no regular file");
   std::string bytes;
@@ -68,8 +68,7 @@ std::optional<std::string> ReadDataSource(const envoy::config::core::v3::DataSou
       const std::string& name = source.environment_variable();
       const char* value = name.empty() ? nullptr : std::getenv(name.c_str());
       if (value == nullptr) {
-        errors.AddAt("environment_variable",
-                     base::Cat("'", base::Printable(name), "' is not set"));
+        errors.AddAt("environment_variable", base::Cat("'", base::Printable(name), "' is not set"));
         return std::nullopt;
       }
       bytes = value;

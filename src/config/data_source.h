@@ -7,8 +7,12 @@
 #include <optional>
 #include <string>
 
-namespace envoy::config::core::v3 { class DataSource; }
-namespace sluice::base { class FieldErrors; }
+namespace envoy::config::core::v3 {
+class DataSource;
+}
+namespace sluice::base {
+class FieldErrors;
+}
 
 namespace sluice::config {
 

@@ -59,8 +59,9 @@ void IndexDomains(RouteTable& table, base::FieldErrors& errors) {
       const base::FieldErrors::Scope host_scope(errors, "virtual_hosts", i);
       const base::FieldErrors::Scope domain_scope(errors, "domains", k);
       errors.Add(base::Cat(
-          domain == "*" ? "Only a single wildcard domain is permitted"
-                        : "Only unique values for domains are permitted. Duplicate entry of domain ",
+          domain == "*"
+              ? "Only a single wildcard domain is permitted"
+              : "Only unique values for domains are permitted. Duplicate entry of domain ",
           domain == "*" ? "" : domain, " in route ", table.name, ": in virtual hosts '",
           table.virtual_hosts[other]->name, "' and '", host->name, "'"));
     }

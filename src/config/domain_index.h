@@ -10,7 +10,9 @@
 
 #include "base/strings.h"
 
-namespace sluice::base { class FieldErrors; }
+namespace sluice::base {
+class FieldErrors;
+}
 
 namespace sluice::config {
 
@@ -43,7 +45,8 @@ class DomainIndex {
   std::uint32_t any_ = kNone;
 };
 
-// Builds table.index from the domains of its virtual hosts; reports each domain that is there twice.
+// Builds table.index from the domains of its virtual hosts; reports each domain that is there
+// twice.
 void IndexDomains(RouteTable& table, base::FieldErrors& errors);
 
 }  // namespace sluice::config

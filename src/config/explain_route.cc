@@ -19,11 +19,16 @@ std::string DescribeString(const StringMatcher& matcher) {
                      matcher.ignore_case ? " in any case" : "");
   };
   switch (matcher.kind) {
-    case StringMatcher::Kind::kExact: return words("is");
-    case StringMatcher::Kind::kPrefix: return words("begins with");
-    case StringMatcher::Kind::kSuffix: return words("ends with");
-    case StringMatcher::Kind::kContains: return words("contains");
-    case StringMatcher::Kind::kRegex: return words("matches regex");
+    case StringMatcher::Kind::kExact:
+      return words("is");
+    case StringMatcher::Kind::kPrefix:
+      return words("begins with");
+    case StringMatcher::Kind::kSuffix:
+      return words("ends with");
+    case StringMatcher::Kind::kContains:
+      return words("contains");
+    case StringMatcher::Kind::kRegex:
+      return words("matches regex");
   }
   return "";
 }
@@ -90,8 +95,8 @@ std::string DescribeAction(const Route& route) {
     if (forward->weighted.empty()) return base::Cat("to cluster ", Quoted(forward->cluster));
     std::string out = "to one of";
     for (const WeightedCluster& share : forward->weighted) {
-      base::Append(out, " ", Quoted(share.cluster), " (", share.weight, "/",
-                   forward->weight_total, ")");
+      base::Append(out, " ", Quoted(share.cluster), " (", share.weight, "/", forward->weight_total,
+                   ")");
     }
     return out;
   }
@@ -109,10 +114,9 @@ std::string Label(std::size_t index, const Route& route) {
 // Neighbours whose paths do not match, in one line.
 void FlushSkipped(std::size_t begin, std::size_t end, std::vector<std::string>& lines) {
   if (begin == end) return;
-  lines.push_back(end - begin == 1
-                      ? base::Cat("route ", begin, ": the path does not match -> no")
-                      : base::Cat("routes ", begin, " to ", end - 1,
-                                  ": the path does not match -> no"));
+  lines.push_back(end - begin == 1 ? base::Cat("route ", begin, ": the path does not match -> no")
+                                   : base::Cat("routes ", begin, " to ", end - 1,
+                                               ": the path does not match -> no"));
 }
 
 }  // namespace
@@ -126,8 +130,8 @@ std::vector<std::string> ExplainRoute(const RouteTable& table, const http::Reque
                               " has a matching domain -> 404"));
     return lines;
   }
-  lines.push_back(base::Cat("host ", Quoted(LookupHost(table, head.authority)),
-                            ": virtual host ", Quoted(host->name)));
+  lines.push_back(base::Cat("host ", Quoted(LookupHost(table, head.authority)), ": virtual host ",
+                            Quoted(host->name)));
   std::size_t skipped_from = 0;
   for (std::size_t i = 0; i < host->routes.size(); ++i) {
     const Route& route = host->routes[i];
@@ -135,7 +139,8 @@ std::vector<std::string> ExplainRoute(const RouteTable& table, const http::Reque
     FlushSkipped(skipped_from, i, lines);
     skipped_from = i + 1;
     const std::string mismatch = FirstMismatch(route.match, head);
-    const std::string start = base::Cat(Label(i, route), ": ", DescribePath(route.match), " matches");
+    const std::string start =
+        base::Cat(Label(i, route), ": ", DescribePath(route.match), " matches");
     if (mismatch.empty()) {
       lines.push_back(base::Cat(start, " -> ", DescribeAction(route)));
       return lines;

@@ -53,8 +53,7 @@ bool MatchesPath(const RouteMatch& match, std::string_view path, unsigned worker
     case RouteMatch::PathKind::kPrefix:
       return StartsWith(path, match.path, match.case_sensitive);
     case RouteMatch::PathKind::kExact:
-      return path.size() == match.path.size() &&
-             StartsWith(path, match.path, match.case_sensitive);
+      return path.size() == match.path.size() && StartsWith(path, match.path, match.case_sensitive);
     case RouteMatch::PathKind::kSegmentPrefix:
       return StartsWith(path, match.path, match.case_sensitive) &&
              (path.size() == match.path.size() || path[match.path.size()] == '/');

@@ -14,12 +14,12 @@ constexpr std::uint64_t kLengthMax = 1 << 20;
 
 enum class Argument : std::uint8_t {
   kNone,
-  kField,        // "NAME" or "NAME?OTHER": header or trailer names.
-  kName,         // Required, taken as it is.
-  kTime,         // Optional, strftime.
-  kGrpc,         // Optional: CAMEL_STRING, SNAKE_STRING, NUMBER.
-  kPath,         // Optional: WQ|NQ, then ORIG|PATH|ORIG_OR_PATH.
-  kWhitespace,   // Optional: ALLOW_WHITESPACES.
+  kField,       // "NAME" or "NAME?OTHER": header or trailer names.
+  kName,        // Required, taken as it is.
+  kTime,        // Optional, strftime.
+  kGrpc,        // Optional: CAMEL_STRING, SNAKE_STRING, NUMBER.
+  kPath,        // Optional: WQ|NQ, then ORIG|PATH|ORIG_OR_PATH.
+  kWhitespace,  // Optional: ALLOW_WHITESPACES.
 };
 
 struct Row {
@@ -276,7 +276,8 @@ class Compiler {
         ReadFieldNames(row, text, item);
         break;
       case Argument::kName:
-        if (text.empty()) errors_.Add(base::Cat("%", row.name, "% needs a name: ", row.name, "(x)"));
+        if (text.empty())
+          errors_.Add(base::Cat("%", row.name, "% needs a name: ", row.name, "(x)"));
         item.text = text;
         break;
       case Argument::kTime:
@@ -288,9 +289,8 @@ class Compiler {
       case Argument::kPath: {
         const std::size_t colon = text.find(':');
         item.text = OneOf(row, text.substr(0, colon), {"WQ", "NQ"});
-        item.alternative =
-            OneOf(row, colon == std::string_view::npos ? "" : text.substr(colon + 1),
-                  {"ORIG_OR_PATH", "ORIG", "PATH"});
+        item.alternative = OneOf(row, colon == std::string_view::npos ? "" : text.substr(colon + 1),
+                                 {"ORIG_OR_PATH", "ORIG", "PATH"});
         break;
       }
       case Argument::kWhitespace:

@@ -17,9 +17,8 @@ bool EqualsFolded(std::string_view value, std::string_view lower) {
 }
 
 bool ContainsFolded(std::string_view value, std::string_view lower) {
-  return std::search(value.begin(), value.end(), lower.begin(), lower.end(), [](char a, char b) {
-           return base::ToLower(a) == b;
-         }) != value.end();
+  return std::search(value.begin(), value.end(), lower.begin(), lower.end(),
+                     [](char a, char b) { return base::ToLower(a) == b; }) != value.end();
 }
 
 bool EqualsAs(std::string_view value, std::string_view text, bool ignore_case) {
@@ -88,8 +87,7 @@ bool StringMatcher::Matches(std::string_view value, unsigned worker) const {
       return value.size() >= text.size() &&
              EqualsAs(value.substr(value.size() - text.size()), text, ignore_case);
     case Kind::kContains:
-      return ignore_case ? ContainsFolded(value, text)
-                         : value.find(text) != std::string_view::npos;
+      return ignore_case ? ContainsFolded(value, text) : value.find(text) != std::string_view::npos;
     case Kind::kRegex:
       return regex.has_value() && regex->FullMatch(value, worker);
   }

@@ -133,7 +133,8 @@ std::uint32_t PathIndex::Tree::Next(std::string_view path, std::uint32_t from,
     if (ends || node->children_count == 0) return best;
     const char byte = kFoldCase ? base::ToLower(path[at]) : path[at];
     const char* choices = chosen_by.data() + node->children_at;
-    const void* found = std::memchr(choices, static_cast<unsigned char>(byte), node->children_count);
+    const void* found =
+        std::memchr(choices, static_cast<unsigned char>(byte), node->children_count);
     if (found == nullptr) return best;
     node = nodes.data() + node->children_at + (static_cast<const char*>(found) - choices);
     ++at;

@@ -39,7 +39,7 @@ class PathIndex {
   // What the path read so far decides: three ascending lists of routes, back to back in
   // Tree::routes, and the nodes that go on, contiguous and in byte order.
   struct Node {
-    std::uint32_t label_at = 0;   // Bytes to read here, after the one that chose this node.
+    std::uint32_t label_at = 0;  // Bytes to read here, after the one that chose this node.
     std::uint32_t label_size = 0;
     std::uint32_t children_at = 0;
     std::uint32_t children_count = 0;
@@ -50,8 +50,8 @@ class PathIndex {
     std::uint32_t route_min = kNone;  // Smallest route here and below.
   };
   struct Tree {
-    std::vector<Node> nodes;         // The root first; empty when there are no entries.
-    std::string chosen_by;           // Per node: the byte that leads to it.
+    std::vector<Node> nodes;  // The root first; empty when there are no entries.
+    std::string chosen_by;    // Per node: the byte that leads to it.
     std::string labels;
     std::vector<std::uint32_t> routes;
 

@@ -1,13 +1,12 @@
 #include <array>
 #include <atomic>
 
-#include "re2/re2.h"
-
 #include "base/check.h"
 #include "base/field_errors.h"
 #include "base/mutex.h"
 #include "base/strings.h"
 #include "config/matchers.h"
+#include "re2/re2.h"
 
 namespace sluice::config {
 namespace {
@@ -93,8 +92,8 @@ std::optional<Regex> Regex::Compile(std::string_view pattern, base::FieldErrors&
   auto programs = std::make_shared<const Programs>(pattern);
   const RE2& program = programs->off_workers;
   if (!program.ok()) {
-    errors.Add(base::Cat("not a valid RE2 expression '", base::Printable(pattern), "': ",
-                         base::Printable(program.error())));
+    errors.Add(base::Cat("not a valid RE2 expression '", base::Printable(pattern),
+                         "': ", base::Printable(program.error())));
     return std::nullopt;
   }
   if (program.ProgramSize() > kProgramSizeMax) {
@@ -174,8 +173,8 @@ bool Regex::ReplaceAll(std::string& text, const std::string& substitution, unsig
 bool Regex::CheckSubstitution(const std::string& substitution, base::FieldErrors& errors) const {
   std::string reason;
   if (programs_->off_workers.CheckRewriteString(ToPiece(substitution), &reason)) return true;
-  errors.Add(base::Cat("not a valid substitution for '", base::Printable(pattern()), "': ",
-                       base::Printable(reason)));
+  errors.Add(base::Cat("not a valid substitution for '", base::Printable(pattern()),
+                       "': ", base::Printable(reason)));
   return false;
 }
 

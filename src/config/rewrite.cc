@@ -44,8 +44,8 @@ std::string_view HostForRedirect(std::string_view authority, std::string_view ol
   }
   if (end == std::string_view::npos) return authority;
   const std::string_view port = authority.substr(end);
-  const bool was_default = (old_scheme == "https" && port == ":443") ||
-                           (old_scheme == "http" && port == ":80");
+  const bool was_default =
+      (old_scheme == "https" && port == ":443") || (old_scheme == "http" && port == ":80");
   return new_port || (old_scheme != new_scheme && was_default) ? authority.substr(0, end)
                                                                : authority;
 }
@@ -82,10 +82,9 @@ std::string RedirectLocation(const Route& route, const http::RequestHead& head, 
   const std::string_view scheme = !action->scheme.empty() ? std::string_view(action->scheme)
                                   : action->https         ? std::string_view("https")
                                                           : old_scheme;
-  const std::string_view host =
-      !action->host.empty()
-          ? std::string_view(action->host)
-          : HostForRedirect(head.authority, old_scheme, scheme, action->port != 0);
+  const std::string_view host = !action->host.empty() ? std::string_view(action->host)
+                                                      : HostForRedirect(head.authority, old_scheme,
+                                                                        scheme, action->port != 0);
   std::string location = base::Cat(scheme, "://", host);
   if (action->port != 0) base::Append(location, ":", action->port);
 

@@ -34,9 +34,9 @@ bool RouteTable::operator==(const RouteTable& other) const {
                     other.virtual_hosts.end(), same);
 }
 
-void VisitClusters(const RouteTable& table,
-                   const std::function<void(const VirtualHost&, const Route&, std::string_view)>&
-                       visit) {
+void VisitClusters(
+    const RouteTable& table,
+    const std::function<void(const VirtualHost&, const Route&, std::string_view)>& visit) {
   for (const auto& host : table.virtual_hosts) {
     for (const Route& route : host->routes) {
       const auto* action = std::get_if<ForwardAction>(&route.action);

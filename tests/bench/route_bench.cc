@@ -2,7 +2,6 @@
 // (within 1.3x). Whole tables, and what compiling costs.
 #include <benchmark/benchmark.h>
 
-
 #include "base/check.h"
 #include "base/field_errors.h"
 #include "base/strings.h"
@@ -108,7 +107,10 @@ void CompileAll(benchmark::State& state) {
     SLUICE_CHECK(errors.empty());
   }
 }
-BENCHMARK(CompileAll)->Args({1, 10'000})->Args({1, 100'000})->Args({1000, 100})
+BENCHMARK(CompileAll)
+    ->Args({1, 10'000})
+    ->Args({1, 100'000})
+    ->Args({1000, 100})
     ->Unit(benchmark::kMillisecond);
 
 void CompileOneChange(benchmark::State& state) {

@@ -39,10 +39,10 @@ std::shared_ptr<const RouteTable> FromBytes(const ProtoTable& proto, const Route
 int SharedHosts(const RouteTable& a, const RouteTable& b) {
   int shared = 0;
   for (const auto& host : a.virtual_hosts) {
-    shared += std::find(b.virtual_hosts.begin(), b.virtual_hosts.end(), host) !=
-                      b.virtual_hosts.end()
-                  ? 1
-                  : 0;
+    shared +=
+        std::find(b.virtual_hosts.begin(), b.virtual_hosts.end(), host) != b.virtual_hosts.end()
+            ? 1
+            : 0;
   }
   return shared;
 }
@@ -106,8 +106,7 @@ TEST(CompileRouteTableBytes, EqualValuesInOtherBytesAreShared) {
 
 TEST(CompileRouteTableBytes, AnotherBodyLimitCompilesAnew) {
   ProtoTable proto = ManyHosts(1);
-  auto* response =
-      proto.mutable_virtual_hosts(0)->mutable_routes(0)->mutable_direct_response();
+  auto* response = proto.mutable_virtual_hosts(0)->mutable_routes(0)->mutable_direct_response();
   response->set_status(200);
   response->mutable_body()->set_inline_string("12345");
   const auto first = FromBytes(proto, nullptr);
@@ -146,7 +145,7 @@ TEST(CompileRouteTableBytes, UnknownFieldsAreSeenInTheRestAndInHosts) {
   // The host: name, domains, field 100.
   const std::string host("\x0a\x01h\x12\x01*\xa0\x06\x01", 9);
   const std::string whole = FromText<ProtoTable>("name: 't'").SerializeAsString() +
-                      std::string("\xa0\x06\x01", 3) + std::string("\x12\x09", 2) + host;
+                            std::string("\xa0\x06\x01", 3) + std::string("\x12\x09", 2) + host;
   EXPECT_NE(CompileRouteTableBytes(whole, nullptr, options, errors), nullptr) << errors.Text();
   EXPECT_EQ(unknown.size(), 2U);
   options.reject_unknown_fields = true;

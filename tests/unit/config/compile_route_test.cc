@@ -75,9 +75,9 @@ TEST(CompileRouteTable, EveryBadFieldOfMatches) {
       {"prefix: '/' cookies { }", ".cookies: "},
   };
   for (const Case& c : cases) {
-    EXPECT_THAT(ErrorsOf(WithMatch(c.match)),
-                ElementsAre(testing::StartsWith(
-                    base::Cat("virtual_hosts[0].routes[0].match", c.want))))
+    EXPECT_THAT(
+        ErrorsOf(WithMatch(c.match)),
+        ElementsAre(testing::StartsWith(base::Cat("virtual_hosts[0].routes[0].match", c.want))))
         << c.match;
   }
 }
@@ -111,7 +111,8 @@ TEST(CompileRouteTable, EveryBadFieldOfActions) {
        ".route.cluster_not_found_response_code: "},
       {"route { cluster: 'c' prefix_rewrite: '/x' regex_rewrite { pattern { regex: 'a' } } }",
        ".route: Specify only one of prefix_rewrite, regex_rewrite"},
-      {"route { cluster: 'c' prefix_rewrite: '/x\\r\\n' }", ".route.prefix_rewrite: '/x\\x0d\\x0a'"},
+      {"route { cluster: 'c' prefix_rewrite: '/x\\r\\n' }",
+       ".route.prefix_rewrite: '/x\\x0d\\x0a'"},
       {"route { cluster: 'c' regex_rewrite { substitution: 'x' } }",
        ".route.regex_rewrite.pattern: is required"},
       {"route { cluster: 'c' regex_rewrite { pattern { regex: 'a' } substitution: '\\\\1' } }",
@@ -198,9 +199,8 @@ TEST(CompileRouteTable, EveryBadFieldOfHeaderMutations) {
        ".request_headers_to_add[0].append: cannot stand beside append_action"},
   };
   for (const Case& c : cases) {
-    EXPECT_THAT(
-        ErrorsOf(WithRoute(base::Cat("route { cluster: 'c' } ", c.mutations))),
-        ElementsAre(testing::StartsWith(base::Cat("virtual_hosts[0].routes[0]", c.want))))
+    EXPECT_THAT(ErrorsOf(WithRoute(base::Cat("route { cluster: 'c' } ", c.mutations))),
+                ElementsAre(testing::StartsWith(base::Cat("virtual_hosts[0].routes[0]", c.want))))
         << c.mutations;
   }
   ProtoTable proto = WithRoute("route { cluster: 'c' }");
@@ -215,34 +215,36 @@ TEST(CompileRouteTable, EveryBadFieldOfHeaderMutations) {
 }
 
 TEST(CompileRouteTable, EveryBadFieldOfHosts) {
-  EXPECT_THAT(ErrorsOf(FromText<ProtoTable>(
-                  "virtual_hosts { } virtual_hosts { name: 'a' domains: '' domains: 'a*b' domains: "
-                  "'*a*' domains: 'a b' domains: 'a/b' require_tls: 5 } vhds { } "
-                  "internal_only_headers: ':x'")),
-              testing::UnorderedElementsAre(
-                  testing::StartsWith("vhds: "), testing::StartsWith("virtual_hosts[1].require_tls"),
-                  "internal_only_headers[0]: ':x' is no header name",
-                  "virtual_hosts[0].name: is required",
-                  testing::StartsWith("virtual_hosts[0].domains: is empty"),
-                  testing::StartsWith("virtual_hosts[1].domains[0]: is empty"),
-                  testing::StartsWith("virtual_hosts[1].domains[1]: 'a*b'"),
-                  testing::StartsWith("virtual_hosts[1].domains[2]: '*a*'"),
-                  testing::StartsWith("virtual_hosts[1].domains[3]: 'a b' is no host name"),
-                  testing::StartsWith("virtual_hosts[1].domains[4]: 'a/b' is no host name")));
-  EXPECT_THAT(ErrorsOf(FromText<ProtoTable>("name: 't' virtual_hosts { name: 'a' domains: 'X.com' } "
-                                            "virtual_hosts { name: 'b' domains: 'x.COM' }")),
-              ElementsAre("virtual_hosts[1].domains[0]: Only unique values for domains are "
-                          "permitted. Duplicate entry of domain x.com in route t: in virtual hosts "
-                          "'a' and 'b'"));
+  EXPECT_THAT(
+      ErrorsOf(FromText<ProtoTable>(
+          "virtual_hosts { } virtual_hosts { name: 'a' domains: '' domains: 'a*b' domains: "
+          "'*a*' domains: 'a b' domains: 'a/b' require_tls: 5 } vhds { } "
+          "internal_only_headers: ':x'")),
+      testing::UnorderedElementsAre(
+          testing::StartsWith("vhds: "), testing::StartsWith("virtual_hosts[1].require_tls"),
+          "internal_only_headers[0]: ':x' is no header name", "virtual_hosts[0].name: is required",
+          testing::StartsWith("virtual_hosts[0].domains: is empty"),
+          testing::StartsWith("virtual_hosts[1].domains[0]: is empty"),
+          testing::StartsWith("virtual_hosts[1].domains[1]: 'a*b'"),
+          testing::StartsWith("virtual_hosts[1].domains[2]: '*a*'"),
+          testing::StartsWith("virtual_hosts[1].domains[3]: 'a b' is no host name"),
+          testing::StartsWith("virtual_hosts[1].domains[4]: 'a/b' is no host name")));
+  EXPECT_THAT(
+      ErrorsOf(FromText<ProtoTable>("name: 't' virtual_hosts { name: 'a' domains: 'X.com' } "
+                                    "virtual_hosts { name: 'b' domains: 'x.COM' }")),
+      ElementsAre("virtual_hosts[1].domains[0]: Only unique values for domains are "
+                  "permitted. Duplicate entry of domain x.com in route t: in virtual hosts "
+                  "'a' and 'b'"));
 }
 
 TEST(CompileRouteTable, DirectBodiesHaveALimit) {
   ProtoTable proto = WithRoute("direct_response { status: 200 }");
   auto* route = proto.mutable_virtual_hosts(0)->mutable_routes(0);
   route->mutable_direct_response()->mutable_body()->set_inline_string(std::string(4097, 'x'));
-  EXPECT_THAT(ErrorsOf(proto),
-              ElementsAre("virtual_hosts[0].routes[0].direct_response.body: has 4097 bytes; at most "
-                          "4096 are allowed"));
+  EXPECT_THAT(
+      ErrorsOf(proto),
+      ElementsAre("virtual_hosts[0].routes[0].direct_response.body: has 4097 bytes; at most "
+                  "4096 are allowed"));
   proto.mutable_max_direct_response_body_size_bytes()->set_value(4097);
   EXPECT_EQ(std::get<DirectResponse>(Only(proto).action).body.size(), 4097U);
 }
@@ -264,17 +266,14 @@ TEST(CompileRouteTable, PerFilterConfigsAreFoundByType) {
                                         "envoy.extensions.filters.http.cors.v3.CorsPolicy' value: "
                                         "'\\377' } }")),
               ElementsAre(testing::StartsWith(at + ": the bytes are no ")));
-  const std::string wrapper =
-      head + "[type.googleapis.com/envoy.config.route.v3.FilterConfig] { ";
-  EXPECT_THAT(ErrorsOf(WithRoute(wrapper + "} } }")),
-              ElementsAre(at + ".config: is required"));
+  const std::string wrapper = head + "[type.googleapis.com/envoy.config.route.v3.FilterConfig] { ";
+  EXPECT_THAT(ErrorsOf(WithRoute(wrapper + "} } }")), ElementsAre(at + ".config: is required"));
   EXPECT_THAT(ErrorsOf(WithRoute(wrapper + "config { type_url: 'x/a.B' } disabled: true } } }")),
               ElementsAre(testing::StartsWith(at + ".disabled: ")));
   EXPECT_THAT(ErrorsOf(WithRoute(wrapper + "config { type_url: 'x/a.B' } } } }")),
               ElementsAre(testing::StartsWith(at + ".config: Didn't find")));
-  EXPECT_TRUE(
-      Only(WithRoute(wrapper + "is_optional: true config { type_url: 'x/a.B' } } } }"))
-          .per_filter.empty());
+  EXPECT_TRUE(Only(WithRoute(wrapper + "is_optional: true config { type_url: 'x/a.B' } } } }"))
+                  .per_filter.empty());
 }
 
 TEST(CompileRouteTable, CorsPolicies) {
@@ -310,15 +309,18 @@ TEST(CompileRouteTable, CorsPolicies) {
                    "numerator: 100 } }"),
             want);
   EXPECT_FALSE(policy("filter_enabled { default_value { numerator: 0 } }").enabled);
-  EXPECT_TRUE(policy("filter_enabled { default_value { numerator: 10000 denominator: TEN_THOUSAND } "
-                     "}").enabled);
+  EXPECT_TRUE(
+      policy("filter_enabled { default_value { numerator: 10000 denominator: TEN_THOUSAND } "
+             "}")
+          .enabled);
   const auto error = [&](std::string_view text) {
     return ErrorsOf(WithRoute(base::Cat(head, text, " } } }")));
   };
   EXPECT_THAT(error("filter_enabled { default_value { numerator: 50 } }"),
               ElementsAre(at + ".filter_enabled.default_value: 50 of 100 is not supported; use all "
                                "of it or 0"));
-  EXPECT_THAT(error("shadow_enabled { }"), ElementsAre(testing::StartsWith(at + ".shadow_enabled")));
+  EXPECT_THAT(error("shadow_enabled { }"),
+              ElementsAre(testing::StartsWith(at + ".shadow_enabled")));
   EXPECT_THAT(error("allow_origin_string_match { } expose_headers: 'a\\nb'"),
               ElementsAre(testing::StartsWith(at + ".allow_origin_string_match[0]: no pattern"),
                           testing::StartsWith(at + ".expose_headers: ")));
@@ -334,11 +336,12 @@ TEST(CompileRouteTable, AppendIsTheOlderSpellingOfAppendAction) {
                 "OVERWRITE_IF_EXISTS_OR_ADD } request_headers_to_add { header { key: 'e' } "
                 "append_action: OVERWRITE_IF_EXISTS keep_empty_value: true }"));
   std::vector<std::pair<std::string, Action>> got;
-  for (const HeaderAddition& add : route.mutations.request.add) got.emplace_back(add.name, add.action);
-  EXPECT_THAT(got, ElementsAre(std::pair("a", Action::kOverwrite), std::pair("b", Action::kAppend),
-                               std::pair("c", Action::kAddIfAbsent),
-                               std::pair("d", Action::kOverwrite),
-                               std::pair("e", Action::kOverwriteIfExists)));
+  for (const HeaderAddition& add : route.mutations.request.add)
+    got.emplace_back(add.name, add.action);
+  EXPECT_THAT(got,
+              ElementsAre(std::pair("a", Action::kOverwrite), std::pair("b", Action::kAppend),
+                          std::pair("c", Action::kAddIfAbsent), std::pair("d", Action::kOverwrite),
+                          std::pair("e", Action::kOverwriteIfExists)));
   EXPECT_TRUE(route.mutations.request.add[4].keep_empty);
 }
 

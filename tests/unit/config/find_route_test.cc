@@ -33,8 +33,7 @@ HeaderMatcher HeaderIsThere(std::string_view name) {
   return matcher;
 }
 
-std::shared_ptr<const VirtualHost> MakeHost(std::string_view name,
-                                            std::vector<std::string> domains,
+std::shared_ptr<const VirtualHost> MakeHost(std::string_view name, std::vector<std::string> domains,
                                             std::vector<Route> routes) {
   auto host = std::make_shared<VirtualHost>();
   host->name = name;
@@ -110,9 +109,10 @@ TEST(IndexDomains, NamesBothHostsOfADuplicate) {
   IndexDomains(table, errors);
   ASSERT_EQ(errors.size(), 4U) << errors.Text();
   EXPECT_EQ(errors.errors()[0].path, "virtual_hosts[1].domains[0]");
-  EXPECT_EQ(errors.errors()[0].message,
-            "Only unique values for domains are permitted. Duplicate entry of domain x.com in route "
-            "r: in virtual hosts 'a' and 'b'");
+  EXPECT_EQ(
+      errors.errors()[0].message,
+      "Only unique values for domains are permitted. Duplicate entry of domain x.com in route "
+      "r: in virtual hosts 'a' and 'b'");
   EXPECT_EQ(errors.errors()[1].message,
             "Only a single wildcard domain is permitted in route r: in virtual hosts 'a' and 'c'");
   EXPECT_EQ(errors.errors()[3].path, "virtual_hosts[3].domains[3]");
@@ -125,11 +125,10 @@ std::string RouteOf(const RouteTable& table, const http::RequestHead& head) {
 }
 
 TEST(FindRoute, FirstMatchWinsOverLongest) {
-  const RouteTable table = MakeTable({MakeHost("h", {"*"},
-                                               {MakeRoute("a", PathKind::kPrefix, "/foo"),
-                                                MakeRoute("b", PathKind::kPrefix, "/foo/bar"),
-                                                MakeRoute("c", PathKind::kExact, "/foo/bar"),
-                                                MakeRoute("d", PathKind::kPrefix, "/")})});
+  const RouteTable table = MakeTable({MakeHost(
+      "h", {"*"},
+      {MakeRoute("a", PathKind::kPrefix, "/foo"), MakeRoute("b", PathKind::kPrefix, "/foo/bar"),
+       MakeRoute("c", PathKind::kExact, "/foo/bar"), MakeRoute("d", PathKind::kPrefix, "/")})});
   EXPECT_EQ(RouteOf(table, Request("h", "/foo/bar")), "a");
   EXPECT_EQ(RouteOf(table, Request("h", "/foobar")), "a");
   EXPECT_EQ(RouteOf(table, Request("h", "/fo")), "d");
@@ -146,14 +145,30 @@ TEST(FindRoute, EveryKindOfPathAndItsEdges) {
                            MakeRoute("foldexact", PathKind::kExact, "/fexact", false),
                            MakeRoute("prefix", PathKind::kPrefix, "/seg")})});
   const std::pair<std::string_view, std::string_view> cases[] = {
-      {"/exact", "exact"},     {"/exact?x=/y", "exact"}, {"/exact#f", "exact"},
-      {"/exact/", ""},         {"/Exact", ""},           {"/seg", "segment"},
-      {"/seg/", "segment"},    {"/seg/x", "segment"},    {"/segx", "prefix"},
-      {"/seg?q", "segment"},   {"/v1/", "regex"},        {"/v/", ""},
-      {"/v1/x?y", "regex"},    {"/FOLDing", "folded"},   {"/fold", "folded"},
-      {"/FSEG/x", "foldseg"},  {"/fsegx", ""},           {"/fEXACT", "foldexact"},
-      {"/fexacts", ""},        {"", ""},                 {"*", ""},
-      {"/", ""},               {"/se", ""},              {"?", ""},
+      {"/exact", "exact"},
+      {"/exact?x=/y", "exact"},
+      {"/exact#f", "exact"},
+      {"/exact/", ""},
+      {"/Exact", ""},
+      {"/seg", "segment"},
+      {"/seg/", "segment"},
+      {"/seg/x", "segment"},
+      {"/segx", "prefix"},
+      {"/seg?q", "segment"},
+      {"/v1/", "regex"},
+      {"/v/", ""},
+      {"/v1/x?y", "regex"},
+      {"/FOLDing", "folded"},
+      {"/fold", "folded"},
+      {"/FSEG/x", "foldseg"},
+      {"/fsegx", ""},
+      {"/fEXACT", "foldexact"},
+      {"/fexacts", ""},
+      {"", ""},
+      {"*", ""},
+      {"/", ""},
+      {"/se", ""},
+      {"?", ""},
   };
   for (const auto& [path, want] : cases) {
     EXPECT_EQ(RouteOf(table, Request("h", path)), want) << path;
@@ -167,22 +182,21 @@ TEST(FindRoute, HeadersQueryAndGrpcMustMatchToo) {
   header.match.headers.push_back(HeaderIsThere("x-a"));
   Route query = MakeRoute("query", PathKind::kPrefix, "/");
   query.match.query.push_back({.name = "q", .string = {}});
-  const RouteTable table = MakeTable({MakeHost(
-      "h", {"*"}, {grpc, header, query, MakeRoute("rest", PathKind::kPrefix, "/")})});
+  const RouteTable table = MakeTable(
+      {MakeHost("h", {"*"}, {grpc, header, query, MakeRoute("rest", PathKind::kPrefix, "/")})});
   EXPECT_EQ(RouteOf(table, Request("h", "/x")), "rest");
   EXPECT_EQ(RouteOf(table, Request("h", "/x?q=1")), "query");
   EXPECT_EQ(RouteOf(table, Request("h", "/x?q=1", {{"x-a", ""}})), "header");
   EXPECT_EQ(RouteOf(table, Request("h", "/x", {{"content-type", "application/grpc+proto"}})),
             "grpc");
-  EXPECT_EQ(RouteOf(table, Request("h", "/x", {{"content-type", "application/grpc-web"}})),
-            "rest");
+  EXPECT_EQ(RouteOf(table, Request("h", "/x", {{"content-type", "application/grpc-web"}})), "rest");
 }
 
 TEST(FindRoute, ManyCandidatesOfOnePathAreTriedInOrder) {
   std::vector<Route> routes;
   for (int i = 0; i < 500; ++i) {
-    routes.push_back(MakeRoute(base::Cat("r", i), i % 2 == 0 ? PathKind::kPrefix : PathKind::kExact,
-                               "/a"));
+    routes.push_back(
+        MakeRoute(base::Cat("r", i), i % 2 == 0 ? PathKind::kPrefix : PathKind::kExact, "/a"));
     HeaderMatcher matcher = HeaderIsThere("x-n");
     matcher.kind = HeaderMatcher::Kind::kString;
     matcher.string.text = base::Cat(i);
@@ -242,22 +256,23 @@ TEST(ExplainRoute, TellsWhyEachCandidateDidNotMatch) {
   Route needs_header = MakeRoute("x", PathKind::kPrefix, "/foo");
   needs_header.match.headers.push_back(HeaderIsThere("x-a"));
   Route needs_query = MakeRoute("", PathKind::kSegmentPrefix, "/foo");
-  needs_query.match.query.push_back({.name = "q", .string = StringMatcher{.text = "1", .regex = {}}});
+  needs_query.match.query.push_back(
+      {.name = "q", .string = StringMatcher{.text = "1", .regex = {}}});
   Route last = MakeRoute("last", PathKind::kRegex, "/f.*");
   std::get<ForwardAction>(last.action).cluster = "c";
   const RouteTable table = MakeTable({MakeHost(
       "h", {"a.com"},
       {MakeRoute("n", PathKind::kExact, "/other"), MakeRoute("m", PathKind::kExact, "/more"),
        needs_header, MakeRoute("o", PathKind::kExact, "/fo"), needs_query, last})});
-  EXPECT_THAT(ExplainRoute(table, Request("a.com", "/foo?q=2")),
-              ElementsAre("host 'a.com': virtual host 'h'",
-                          "routes 0 to 1: the path does not match -> no",
-                          "route 2 'x': path prefix /foo matches; header x-a is present: it is "
-                          "missing -> no",
-                          "route 3: the path does not match -> no",
-                          "route 4: path /foo and below matches; query parameter q is '1': it does "
-                          "not -> no",
-                          "route 5 'last': path regex /f.* matches -> to cluster 'c'"));
+  EXPECT_THAT(
+      ExplainRoute(table, Request("a.com", "/foo?q=2")),
+      ElementsAre("host 'a.com': virtual host 'h'", "routes 0 to 1: the path does not match -> no",
+                  "route 2 'x': path prefix /foo matches; header x-a is present: it is "
+                  "missing -> no",
+                  "route 3: the path does not match -> no",
+                  "route 4: path /foo and below matches; query parameter q is '1': it does "
+                  "not -> no",
+                  "route 5 'last': path regex /f.* matches -> to cluster 'c'"));
   EXPECT_THAT(ExplainRoute(table, Request("a.com", "/zzz")).back(), "no route matches -> 404");
   EXPECT_THAT(ExplainRoute(table, Request("b.com", "/")),
               ElementsAre(HasSubstr("no virtual host of route table 't'")));

@@ -41,9 +41,9 @@ TEST(CompileFormat, LiteralsAndEscapes) {
 
 TEST(CompileFormat, OperatorsWithArgumentsAndLengths) {
   EXPECT_THAT(Compile("%PROTOCOL%"), ElementsAre(FormatItem{Operator::kProtocol, "", "", {}}));
-  EXPECT_THAT(Compile("<%REQ(X-A?:PATH):10%>"),
-              ElementsAre(Literal("<"), FormatItem{Operator::kReq, "x-a", ":path", 10},
-                          Literal(">")));
+  EXPECT_THAT(
+      Compile("<%REQ(X-A?:PATH):10%>"),
+      ElementsAre(Literal("<"), FormatItem{Operator::kReq, "x-a", ":path", 10}, Literal(">")));
   EXPECT_THAT(Compile("%RESP(Content-Type)%%TRAILER(grpc-status)%"),
               ElementsAre(FormatItem{Operator::kResp, "content-type", "", {}},
                           FormatItem{Operator::kTrailer, "grpc-status", "", {}}));
@@ -93,13 +93,26 @@ TEST(CompileFormat, ErrorsSayWhatIsWrong) {
 }
 
 TEST(CompileFormat, OperatorsThatAreNotHereAreRefusedByName) {
-  for (const std::string_view name :
-       {"BYTES_RETRANSMITTED", "DOWNSTREAM_HANDSHAKE_DURATION", "COMMON_DURATION",
-        "UPSTREAM_TLS_VERSION", "UPSTREAM_PEER_SUBJECT", "UPSTREAM_WIRE_BYTES_SENT",
-        "UPSTREAM_HEADER_BYTES_RECEIVED", "UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT",
-        "DOWNSTREAM_WIRE_BYTES_SENT", "DOWNSTREAM_TLS_CIPHER", "DOWNSTREAM_PEER_URI_SAN",
-        "DOWNSTREAM_LOCAL_SUBJECT", "TLS_JA3_FINGERPRINT", "UPSTREAM_CONNECTION_ID", "TRACE_ID",
-        "VIRTUAL_CLUSTER_NAME", "DYNAMIC_METADATA", "METADATA", "FILTER_STATE", "CEL"}) {
+  for (const std::string_view name : {"BYTES_RETRANSMITTED",
+                                      "DOWNSTREAM_HANDSHAKE_DURATION",
+                                      "COMMON_DURATION",
+                                      "UPSTREAM_TLS_VERSION",
+                                      "UPSTREAM_PEER_SUBJECT",
+                                      "UPSTREAM_WIRE_BYTES_SENT",
+                                      "UPSTREAM_HEADER_BYTES_RECEIVED",
+                                      "UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT",
+                                      "DOWNSTREAM_WIRE_BYTES_SENT",
+                                      "DOWNSTREAM_TLS_CIPHER",
+                                      "DOWNSTREAM_PEER_URI_SAN",
+                                      "DOWNSTREAM_LOCAL_SUBJECT",
+                                      "TLS_JA3_FINGERPRINT",
+                                      "UPSTREAM_CONNECTION_ID",
+                                      "TRACE_ID",
+                                      "VIRTUAL_CLUSTER_NAME",
+                                      "DYNAMIC_METADATA",
+                                      "METADATA",
+                                      "FILTER_STATE",
+                                      "CEL"}) {
     const std::string text = "%" + std::string(name) + "%";
     EXPECT_THAT(Error(text), HasSubstr(text + " is not supported; ")) << name;
   }

@@ -131,15 +131,15 @@ TEST(StringMatcher, EveryKindWithAndWithoutCase) {
     bool want;
   };
   const Case cases[] = {
-      {Kind::kExact, "abc", false, "abc", true},   {Kind::kExact, "abc", false, "ABC", false},
-      {Kind::kExact, "abc", true, "aBC", true},    {Kind::kExact, "", false, "", true},
-      {Kind::kExact, "", false, "x", false},       {Kind::kExact, "abc", false, "abcd", false},
-      {Kind::kPrefix, "ab", false, "abc", true},   {Kind::kPrefix, "ab", false, "a", false},
-      {Kind::kPrefix, "ab", true, "ABc", true},    {Kind::kPrefix, "ab", false, "cab", false},
-      {Kind::kSuffix, "bc", false, "abc", true},   {Kind::kSuffix, "bc", false, "c", false},
-      {Kind::kSuffix, "bc", true, "aBC", true},    {Kind::kSuffix, "bc", false, "bca", false},
-      {Kind::kContains, "b", false, "abc", true},  {Kind::kContains, "B", false, "abc", false},
-      {Kind::kContains, "b", true, "ABC", true},   {Kind::kContains, "bd", true, "ABC", false},
+      {Kind::kExact, "abc", false, "abc", true},  {Kind::kExact, "abc", false, "ABC", false},
+      {Kind::kExact, "abc", true, "aBC", true},   {Kind::kExact, "", false, "", true},
+      {Kind::kExact, "", false, "x", false},      {Kind::kExact, "abc", false, "abcd", false},
+      {Kind::kPrefix, "ab", false, "abc", true},  {Kind::kPrefix, "ab", false, "a", false},
+      {Kind::kPrefix, "ab", true, "ABc", true},   {Kind::kPrefix, "ab", false, "cab", false},
+      {Kind::kSuffix, "bc", false, "abc", true},  {Kind::kSuffix, "bc", false, "c", false},
+      {Kind::kSuffix, "bc", true, "aBC", true},   {Kind::kSuffix, "bc", false, "bca", false},
+      {Kind::kContains, "b", false, "abc", true}, {Kind::kContains, "B", false, "abc", false},
+      {Kind::kContains, "b", true, "ABC", true},  {Kind::kContains, "bd", true, "ABC", false},
   };
   for (const Case& c : cases) {
     StringMatcher matcher;

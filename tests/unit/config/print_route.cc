@@ -5,7 +5,9 @@
 namespace sluice::config {
 namespace {
 
-std::string Quoted(std::string_view text) { return base::Cat("\"", base::Printable(text, 4096), "\""); }
+std::string Quoted(std::string_view text) {
+  return base::Cat("\"", base::Printable(text, 4096), "\"");
+}
 
 class Printer {
  public:

@@ -98,8 +98,7 @@ TEST(RedirectLocation, EveryPart) {
       {"no scheme known", host, "", "a.com", "/x", "http://new.com/x"},
       {"path", Redirect([](RedirectAction& a) { a.path = "/new"; }), "http", "a", "/x?q=1",
        "http://a/new?q=1"},
-      {"path with query",
-       Redirect([](RedirectAction& a) {
+      {"path with query", Redirect([](RedirectAction& a) {
          a.path = "/new?z";
          a.strip_query = true;
        }),
@@ -110,14 +109,12 @@ TEST(RedirectLocation, EveryPart) {
        "/x?q=1", "http://a/x"},
       {"prefix rewrite", Redirect([](RedirectAction& a) { a.prefix_rewrite = "/new"; }), "http",
        "a", "/old/x?q", "http://a/new/x?q"},
-      {"regex rewrite",
-       Redirect([](RedirectAction& a) {
+      {"regex rewrite", Redirect([](RedirectAction& a) {
          a.regex_rewrite = RegexRewrite{MakeRegex("/old/(.*)"), "/\\1/new"};
          a.strip_query = true;
        }),
        "http", "a", "/old/x?q", "http://a/x/new"},
-      {"regex without match",
-       Redirect([](RedirectAction& a) {
+      {"regex without match", Redirect([](RedirectAction& a) {
          a.regex_rewrite = RegexRewrite{MakeRegex("/none"), ""};
          a.https = true;
        }),
