@@ -111,7 +111,7 @@ class Parser:
 
     def field(self, message):
         kind = self.take()
-        if kind == "repeated":
+        if kind in ("repeated", "optional"):
             kind += " " + self.take()
         elif kind == "map":
             self.take("<")

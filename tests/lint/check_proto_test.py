@@ -22,7 +22,7 @@ message M {
                                                      "inner; // not a comment"];
   }
   map<string, Inner> by_name = 4;
-  E e = 5;
+  optional E e = 5;
   sluice.Placeholder tracing = 6 [(sluice.no_effect) = true];
 }
 service S { rpc Call(M) returns (M) {} }
@@ -56,7 +56,7 @@ class CheckProto(unittest.TestCase):
         for old, new, words in (
                 ("string name = 1;", "string name = 2;", "field number 2 twice"),
                 ("Inner inner = 2;", "Inner name = 2;", "field name name twice"),
-                ("E e = 5;", "sluice.Placeholder e = 5;", "a placeholder cannot be implemented"),
+                ("optional E e = 5;", "sluice.Placeholder e = 5;", "a placeholder cannot be implemented"),
                 ("ONE = 1;", "ONE = 0;", "0 twice"),
                 ("ZERO = 0;", "ZERO = 3;", "the first value must be 0"),
                 ("package a.b", "package a.c", "is not the folder's"),
