@@ -108,7 +108,7 @@ class LogWriter {
 
   mutable base::Mutex mutex_;
   std::unique_ptr<Files> files_;  // The table is guarded by mutex_, files are the log thread's.
-  bool idle_ = false;  // Log thread: the last look found nothing.
+  bool idle_ = false;             // Log thread: the last look found nothing.
 
   std::atomic<std::uint64_t> flush_wanted_{0};
   std::atomic<std::uint64_t> flush_done_{0};

@@ -27,9 +27,8 @@ void Fold(Entry& entry, const void* block) {
       if (histogram.Count() == 0) continue;
       HistogramTotals& sums = totals.histograms[i];
       sums.buckets.resize(Histogram::kBuckets);
-      for (unsigned b = 0; b < Histogram::kBuckets; ++b) {
-        sums.buckets[b] += histogram.BucketCount(b);
-      }
+      histogram.ForEach(
+          [&](unsigned bucket, std::uint64_t count) { sums.buckets[bucket] += count; });
       sums.count += histogram.Count();
       sums.sum += histogram.Sum();
     }
@@ -98,9 +97,14 @@ template AccessLogStats& Registry::Get<AccessLogStats>(Scope, std::string_view, 
 void* Registry::GetBlock(Scope scope, std::string_view name, unsigned owner) {
   ScopeNames names = NamesOf(scope, name);
   const base::MutexLock lock(state_->mutex);
-  std::shared_ptr<Entry>& entry =
-      state_->groups[{scope, names.family_prefix}].try_emplace(names.prefix).first->second;
-  if (entry == nullptr) entry = std::make_shared<Entry>(scope, std::move(names));
+  State::Entries& entries = state_->groups[{scope, names.family_prefix}];
+  auto found = entries.find(names.prefix);
+  if (found == entries.end()) {
+    auto made = std::make_shared<Entry>(scope, std::move(names));
+    const std::string_view prefix = made->names.prefix;
+    found = entries.emplace(prefix, std::move(made)).first;
+  }
+  Entry* entry = found->second.get();
   for (Entry::Held& held : entry->blocks) {
     if (held.owner != owner) continue;
     ++held.references;
@@ -125,6 +129,7 @@ void Registry::Release(Scope scope, std::string_view name, unsigned owner) {
   entry.type.destroy(held->block);
   entry.blocks.erase(held);
   if (!entry.blocks.empty()) return;
+  const std::shared_ptr<Entry> last = found->second;  // The key is inside it.
   group->second.erase(found);
   if (group->second.empty()) state_->groups.erase(group);
 }

@@ -47,9 +47,8 @@ void AddHistogram(const Part& part, Sample& sample) {
   for (const Entry::Held& held : part.entry->blocks) {
     const auto& histogram = CellAt<Histogram>(held.block, part.entry->type.rows[part.row]);
     if (histogram.Count() == 0) continue;
-    for (unsigned b = 0; b < Histogram::kBuckets; ++b) {
-      sample.buckets[b] += histogram.BucketCount(b);
-    }
+    histogram.ForEach(
+        [&](unsigned bucket, std::uint64_t count) { sample.buckets[bucket] += count; });
     sample.sum += histogram.Sum();
   }
   // Not the count cells: a value recorded meanwhile must not make "+Inf" disagree with the buckets.

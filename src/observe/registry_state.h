@@ -55,8 +55,8 @@ struct Entry {
 };
 
 struct Registry::State {
-  // By prefix, so that walks are sorted.
-  using Entries = std::map<std::string, std::shared_ptr<Entry>, std::less<>>;
+  // By the entry's own prefix, so that walks are sorted.
+  using Entries = std::map<std::string_view, std::shared_ptr<Entry>>;
 
   mutable base::Mutex mutex;
   // By (scope, family prefix): the same statistics with different tag values.
