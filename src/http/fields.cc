@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/strings.h"
+#include "http/chars.h"
 
 namespace sluice::http {
 namespace {
@@ -126,7 +127,12 @@ std::string_view Slice(const std::string& bytes, std::uint32_t at, std::uint32_t
 Name FindName(std::string_view name) {
   if (name.empty()) return Name::kOther;
   const Name candidate = kSlotTable[Slot(name, kMultiplier)];
-  return base::EqualsIgnoreCase(name, NameText(candidate)) ? candidate : Name::kOther;
+  const std::string_view text = NameText(candidate);
+  if (text.size() != name.size()) return Name::kOther;
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    if (TokenLower(name[i]) != text[i]) return Name::kOther;
+  }
+  return candidate;
 }
 
 std::string_view NameText(Name name) { return kTexts[static_cast<std::size_t>(name)]; }

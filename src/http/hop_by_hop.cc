@@ -89,6 +89,10 @@ void RemoveNominated(Fields& fields, std::string_view connection) {
     const std::size_t comma = std::min(connection.find(','), connection.size());
     const std::string_view token = base::TrimOws(connection.substr(0, comma));
     connection.remove_prefix(std::min(comma + 1, connection.size()));
+    // What nearly every Connection field says names no field that is left at the end.
+    if (base::EqualsIgnoreCase(token, "keep-alive") || base::EqualsIgnoreCase(token, "close")) {
+      continue;
+    }
     if (token.empty() || InEither(token, kTrustedPrefixes, kTrustedNames)) continue;
     const Name id = FindName(token);
     if (id == Name::kConnection || id == Name::kUpgrade || id == Name::kTe) continue;

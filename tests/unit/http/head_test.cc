@@ -117,5 +117,17 @@ TEST(Chars, TablesAreTheRfcs) {
   EXPECT_TRUE(IsFieldValue(""));
 }
 
+TEST(IsFieldValue, LooksAtEveryByte) {
+  for (std::size_t size = 1; size < 40; ++size) {
+    for (std::size_t at = 0; at < size; ++at) {
+      for (int i = 0; i < 256; ++i) {
+        std::string text(size, at % 2 == 0 ? '\xff' : 'a');
+        text[at] = static_cast<char>(i);
+        ASSERT_EQ(IsFieldValue(text), i == 9 || (i >= 0x20 && i != 0x7f)) << size << " " << at;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace sluice::http
