@@ -11,27 +11,76 @@
 #include <utility>
 #include <vector>
 
-namespace sluice::base { class FieldErrors; }
+namespace sluice::base {
+class FieldErrors;
+}
 
 namespace sluice::config {
 
 // One per supported operator; the table in format.cc maps texts to these.
 enum class Operator : std::uint8_t {
-  kLiteral, kReq, kResp, kTrailer, kStartTime, kStartTimeLocal, kEmitTime, kRequestHeadersBytes,
-  kResponseHeadersBytes, kResponseTrailersBytes, kBytesReceived, kBytesSent, kProtocol,
-  kUpstreamProtocol, kResponseCode, kResponseCodeDetails, kConnectionTerminationDetails,
-  kResponseFlags, kResponseFlagsLong, kDuration, kRequestDuration, kRequestTxDuration,
-  kResponseDuration, kResponseTxDuration, kGrpcStatus, kGrpcStatusNumber, kUpstreamHost,
-  kUpstreamHostName, kUpstreamHostNameWithoutPort, kUpstreamCluster, kUpstreamClusterRaw,
-  kUpstreamLocalAddress, kUpstreamLocalAddressWithoutPort, kUpstreamLocalPort,
-  kUpstreamRemoteAddress, kUpstreamRemoteAddressWithoutPort, kUpstreamRemotePort,
-  kUpstreamRequestAttemptCount, kUpstreamTransportFailureReason,
-  kUpstreamConnectionPoolReadyDuration, kDownstreamRemoteAddress,
-  kDownstreamRemoteAddressWithoutPort, kDownstreamRemotePort, kDownstreamDirectRemoteAddress,
-  kDownstreamDirectRemoteAddressWithoutPort, kDownstreamDirectRemotePort,
-  kDownstreamLocalAddress, kDownstreamLocalAddressWithoutPort, kDownstreamLocalPort,
-  kConnectionId, kStreamId, kUniqueId, kRequestedServerName, kRouteName, kFilterChainName,
-  kAccessLogType, kHostname, kEnvironment, kLocalReplyBody, kPath, kQueryParam, kQueryParams,
+  kLiteral,
+  kReq,
+  kResp,
+  kTrailer,
+  kStartTime,
+  kStartTimeLocal,
+  kEmitTime,
+  kRequestHeadersBytes,
+  kResponseHeadersBytes,
+  kResponseTrailersBytes,
+  kBytesReceived,
+  kBytesSent,
+  kProtocol,
+  kUpstreamProtocol,
+  kResponseCode,
+  kResponseCodeDetails,
+  kConnectionTerminationDetails,
+  kResponseFlags,
+  kResponseFlagsLong,
+  kDuration,
+  kRequestDuration,
+  kRequestTxDuration,
+  kResponseDuration,
+  kResponseTxDuration,
+  kGrpcStatus,
+  kGrpcStatusNumber,
+  kUpstreamHost,
+  kUpstreamHostName,
+  kUpstreamHostNameWithoutPort,
+  kUpstreamCluster,
+  kUpstreamClusterRaw,
+  kUpstreamLocalAddress,
+  kUpstreamLocalAddressWithoutPort,
+  kUpstreamLocalPort,
+  kUpstreamRemoteAddress,
+  kUpstreamRemoteAddressWithoutPort,
+  kUpstreamRemotePort,
+  kUpstreamRequestAttemptCount,
+  kUpstreamTransportFailureReason,
+  kUpstreamConnectionPoolReadyDuration,
+  kDownstreamRemoteAddress,
+  kDownstreamRemoteAddressWithoutPort,
+  kDownstreamRemotePort,
+  kDownstreamDirectRemoteAddress,
+  kDownstreamDirectRemoteAddressWithoutPort,
+  kDownstreamDirectRemotePort,
+  kDownstreamLocalAddress,
+  kDownstreamLocalAddressWithoutPort,
+  kDownstreamLocalPort,
+  kConnectionId,
+  kStreamId,
+  kUniqueId,
+  kRequestedServerName,
+  kRouteName,
+  kFilterChainName,
+  kAccessLogType,
+  kHostname,
+  kEnvironment,
+  kLocalReplyBody,
+  kPath,
+  kQueryParam,
+  kQueryParams,
   kReqWithoutQuery,
 };
 
@@ -43,7 +92,7 @@ struct FormatItem {
   std::string text;
   // %REQ(A?B)%: B. kPath: ORIG_OR_PATH (default), ORIG or PATH.
   std::string alternative;
-  std::optional<std::uint32_t> length_max; // ":N", in bytes.
+  std::optional<std::uint32_t> length_max;  // ":N", in bytes.
 
   bool operator==(const FormatItem&) const = default;
 };

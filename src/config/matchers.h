@@ -9,8 +9,13 @@
 #include <string_view>
 #include <vector>
 
-namespace sluice::http { class Fields; struct RequestHead; }
-namespace sluice::base { class FieldErrors; }
+namespace sluice::http {
+class Fields;
+struct RequestHead;
+}  // namespace sluice::http
+namespace sluice::base {
+class FieldErrors;
+}
 
 namespace sluice::config {
 
@@ -30,7 +35,7 @@ class Regex {
   // False after adding an error: a group that the pattern does not have, a stray backslash.
   bool CheckSubstitution(const std::string& substitution, base::FieldErrors& errors) const;
   // What every text that matches begins with, as far as that is known; for indexes.
-  std::string LiteralPrefix() const;
+  const std::string& LiteralPrefix() const;
   const std::string& pattern() const;
   bool operator==(const Regex& other) const { return pattern() == other.pattern(); }
 
@@ -42,7 +47,7 @@ class Regex {
 struct StringMatcher {
   enum class Kind : std::uint8_t { kExact, kPrefix, kSuffix, kContains, kRegex };
   Kind kind = Kind::kExact;
-  std::string text;             // Lower case when ignore_case.
+  std::string text;  // Lower case when ignore_case.
   bool ignore_case = false;
   std::optional<Regex> regex;
 
@@ -52,11 +57,11 @@ struct StringMatcher {
 
 struct HeaderMatcher {
   enum class Kind : std::uint8_t { kPresent, kString, kRange };
-  std::string name;             // Lower case; ":method", ":path", ":authority", ":scheme" too.
+  std::string name;  // Lower case; ":method", ":path", ":authority", ":scheme" too.
   Kind kind = Kind::kPresent;
-  bool present = true;          // kPresent: must (not) be there.
+  bool present = true;  // kPresent: must (not) be there.
   StringMatcher string;
-  std::int64_t range_start = 0; // [start, end)
+  std::int64_t range_start = 0;  // [start, end)
   std::int64_t range_end = 0;
   bool invert = false;
   bool missing_as_empty = false;

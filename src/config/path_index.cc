@@ -15,14 +15,13 @@ PathIndex::PathIndex(std::span<const Route> routes) {
   SLUICE_CHECK(routes.size() < kNone);
   std::vector<Entry> as_is;
   std::vector<Entry> folded;
-  std::deque<std::string> regex_prefixes;  // A deque: views into it stay valid.
   for (std::size_t i = 0; i < routes.size(); ++i) {
     const RouteMatch& match = routes[i].match;
     const auto route = static_cast<std::uint32_t>(i);
     switch (match.path_kind) {
       case RouteMatch::PathKind::kRegex:
-        regex_prefixes.push_back(match.regex.has_value() ? match.regex->LiteralPrefix() : "");
-        as_is.push_back({regex_prefixes.back(), Kind::kPrefix, route});
+        if (!match.regex.has_value()) break;  // Never matches.
+        as_is.push_back({match.regex->LiteralPrefix(), Kind::kPrefix, route});
         break;
       case RouteMatch::PathKind::kPrefix:
         (match.case_sensitive ? as_is : folded).push_back({match.path, Kind::kPrefix, route});

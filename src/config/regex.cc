@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <atomic>
 
@@ -45,8 +46,8 @@ struct Regex::Programs {
     }
   };
 
-  explicit Programs(std::string_view pattern)
-      : text(pattern), off_workers(ToPiece(pattern), CompileOptions()) {}
+  Programs(std::string_view pattern, std::string prefix)
+      : text(pattern), literal_prefix(std::move(prefix)) {}
   ~Programs() {
     for (const auto& page : pages) delete page.load(std::memory_order_relaxed);
   }
@@ -73,11 +74,32 @@ struct Regex::Programs {
     return *program;
   }
 
+  // For everybody else, one at a time; compiled when it is first asked for.
+  const RE2& OffWorkers() const SLUICE_REQUIRES(mutex) {
+    if (off_workers == nullptr) off_workers = std::make_unique<RE2>(text, CompileOptions());
+    return *off_workers;
+  }
+
   std::string text;
-  RE2 off_workers;
-  mutable base::Mutex mutex;  // Around uses of off_workers.
+  std::string literal_prefix;
+  mutable base::Mutex mutex;
+  mutable std::unique_ptr<const RE2> off_workers SLUICE_GUARDED_BY(mutex);
   mutable std::array<std::atomic<Page*>, kPages> pages{};
 };
+
+namespace {
+
+// Every text between two strings begins with what these have in common.
+std::string CommonPrefixOfMatches(const RE2& program) {
+  constexpr int kBytes = 64;
+  std::string low;
+  std::string high;
+  if (!program.PossibleMatchRange(&low, &high, kBytes)) return "";
+  const auto end = std::mismatch(low.begin(), low.end(), high.begin(), high.end()).first;
+  return {low.begin(), end};
+}
+
+}  // namespace
 
 std::optional<Regex> Regex::Compile(std::string_view pattern, base::FieldErrors& errors) {
   if (pattern.empty()) {
@@ -89,8 +111,8 @@ std::optional<Regex> Regex::Compile(std::string_view pattern, base::FieldErrors&
                          kPatternBytesMax, " are allowed"));
     return std::nullopt;
   }
-  auto programs = std::make_shared<const Programs>(pattern);
-  const RE2& program = programs->off_workers;
+  // Used once and forgotten: what it learns about texts may take a megabyte.
+  const RE2 program(ToPiece(pattern), CompileOptions());
   if (!program.ok()) {
     errors.Add(base::Cat("not a valid RE2 expression '", base::Printable(pattern),
                          "': ", base::Printable(program.error())));
@@ -103,7 +125,7 @@ std::optional<Regex> Regex::Compile(std::string_view pattern, base::FieldErrors&
     return std::nullopt;
   }
   Regex regex;
-  regex.programs_ = std::move(programs);
+  regex.programs_ = std::make_shared<const Programs>(pattern, CommonPrefixOfMatches(program));
   return regex;
 }
 
@@ -115,7 +137,7 @@ bool Regex::FullMatch(std::string_view text, unsigned worker) const {
   };
   if (worker != kNoWorker) return matches(programs_->ForWorker(worker));
   const base::MutexLock lock(programs_->mutex);
-  return matches(programs_->off_workers);
+  return matches(programs_->OffWorkers());
 }
 
 namespace {
@@ -163,7 +185,7 @@ bool Regex::ReplaceAll(std::string& text, const std::string& substitution, unsig
     replaced = Replace(programs_->ForWorker(worker), text, substitution);
   } else {
     const base::MutexLock lock(programs_->mutex);
-    replaced = Replace(programs_->off_workers, text, substitution);
+    replaced = Replace(programs_->OffWorkers(), text, substitution);
   }
   if (!replaced.has_value()) return false;
   text = *std::move(replaced);
@@ -172,21 +194,13 @@ bool Regex::ReplaceAll(std::string& text, const std::string& substitution, unsig
 
 bool Regex::CheckSubstitution(const std::string& substitution, base::FieldErrors& errors) const {
   std::string reason;
-  if (programs_->off_workers.CheckRewriteString(ToPiece(substitution), &reason)) return true;
+  const base::MutexLock lock(programs_->mutex);
+  if (programs_->OffWorkers().CheckRewriteString(ToPiece(substitution), &reason)) return true;
   errors.Add(base::Cat("not a valid substitution for '", base::Printable(pattern()),
                        "': ", base::Printable(reason)));
   return false;
 }
 
-std::string Regex::LiteralPrefix() const {
-  // Every text between two strings begins with what these have in common.
-  constexpr int kBytes = 64;
-  std::string low;
-  std::string high;
-  const base::MutexLock lock(programs_->mutex);
-  if (!programs_->off_workers.PossibleMatchRange(&low, &high, kBytes)) return "";
-  const auto end = std::mismatch(low.begin(), low.end(), high.begin(), high.end()).first;
-  return {low.begin(), end};
-}
+const std::string& Regex::LiteralPrefix() const { return programs_->literal_prefix; }
 
 }  // namespace sluice::config

@@ -19,7 +19,9 @@
 #include "config/format.h"
 #include "config/matchers.h"
 
-namespace sluice::http { struct RequestHead; }
+namespace sluice::http {
+struct RequestHead;
+}
 
 namespace sluice::config {
 
@@ -73,7 +75,7 @@ struct NamedPerFilterConfig {
 struct RouteMatch {
   enum class PathKind : std::uint8_t { kPrefix, kExact, kSegmentPrefix, kRegex };
   PathKind path_kind = PathKind::kPrefix;
-  std::string path;            // Lower case when !case_sensitive.
+  std::string path;  // Lower case when !case_sensitive.
   std::optional<Regex> regex;
   bool case_sensitive = true;
   bool grpc = false;
@@ -111,13 +113,13 @@ struct ForwardAction {
   int cluster_not_found_status = 503;
   std::optional<std::string> prefix_rewrite;
   std::optional<RegexRewrite> regex_rewrite;
-  std::string host_rewrite;               // "": none.
-  bool auto_host_rewrite = false;         // The chosen endpoint's hostname.
+  std::string host_rewrite;        // "": none.
+  bool auto_host_rewrite = false;  // The chosen endpoint's hostname.
   bool append_x_forwarded_host = false;
-  std::uint64_t timeout_ms = 15000;       // 0: off. Response complete since request complete.
-  std::optional<std::uint64_t> idle_timeout_ms;          // Instead of the HCM's; 0: off.
-  std::optional<std::uint64_t> max_stream_duration_ms;   // Instead of the HCM's; 0: off.
-  std::vector<UpgradeConfig> upgrades;    // An entry here wins over the HCM's.
+  std::uint64_t timeout_ms = 15000;  // 0: off. Response complete since request complete.
+  std::optional<std::uint64_t> idle_timeout_ms;         // Instead of the HCM's; 0: off.
+  std::optional<std::uint64_t> max_stream_duration_ms;  // Instead of the HCM's; 0: off.
+  std::vector<UpgradeConfig> upgrades;                  // An entry here wins over the HCM's.
 
   bool operator==(const ForwardAction&) const = default;
 };
@@ -180,17 +182,17 @@ struct RouteTable {
   bool ignore_port_in_host = false;
   bool validate_clusters = false;  // A cluster that is not there is an error of the whole table.
   std::vector<NamedPerFilterConfig> per_filter;
-  std::shared_ptr<const DomainIndex> index;         // Derived; not compared.
-  std::shared_ptr<const RouteTableSource> source;   // What the next version is compared with; null
-                                                    // unless compiled from bytes. Not compared.
+  std::shared_ptr<const DomainIndex> index;        // Derived; not compared.
+  std::shared_ptr<const RouteTableSource> source;  // What the next version is compared with; null
+                                                   // unless compiled from bytes. Not compared.
 
   bool operator==(const RouteTable& other) const;  // Virtual hosts by value.
 };
 
 // Calls `visit` for each cluster that a route names, in order; the same name may come often.
-void VisitClusters(const RouteTable& table,
-                   const std::function<void(const VirtualHost&, const Route&, std::string_view)>&
-                       visit);
+void VisitClusters(
+    const RouteTable& table,
+    const std::function<void(const VirtualHost&, const Route&, std::string_view)>& visit);
 
 // Null members: no virtual host, or no route in it. Both live as long as the table.
 struct RouteMatchResult {
@@ -199,8 +201,7 @@ struct RouteMatchResult {
 };
 
 // First match. REQUIRES: path and authority are normalised.
-RouteMatchResult FindRoute(const RouteTable& table, const http::RequestHead& head,
-                           unsigned worker);
+RouteMatchResult FindRoute(const RouteTable& table, const http::RequestHead& head, unsigned worker);
 // The same by brute force: the property tests' yardstick.
 RouteMatchResult FindRouteLinearly(const RouteTable& table, const http::RequestHead& head);
 
