@@ -201,6 +201,7 @@ class ReplyReader {
   }
   absl::Status End() {
     boost::system::error_code error;
+    if (!parser_->got_some()) return Invalid("it ended before it began");
     if (!done()) parser_->put_eof(error);
     if (error || !parser_->is_done()) return Invalid("it ended early");
     return absl::OkStatus();

@@ -15,10 +15,10 @@ namespace sluice::web {
 
 struct WebCall {
   std::string method = "GET";
-  std::string url;          // "http://host[:port]/path?query"; with unix_socket the host is a name.
-  std::string unix_socket;  // "": TCP to the URL's host.
-  std::vector<WebHeader> headers;  // Host, Content-Length and Connection are ours.
-  std::string body;
+  std::string url = {};     // "http://host[:port]/path?query"; with unix_socket the host is a name.
+  std::string unix_socket = {};  // "": TCP to the URL's host.
+  std::vector<WebHeader> headers = {};  // Host, Content-Length and Connection are ours.
+  std::string body = {};
   std::chrono::milliseconds timeout{10'000};  // For all of it.
   std::size_t reply_bytes_max = 64 * 1024 * 1024;
 };

@@ -1,9 +1,11 @@
 #include "web/client.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -25,8 +27,7 @@ class CannedServer {
     EXPECT_TRUE(listening.ok());
     address_ = listening->address;
     fd_ = std::move(listening->fds.front());
-    const int flags = 0;  // Blocking.
-    (void)flags;
+    fcntl(fd_.get(), F_SETFL, fcntl(fd_.get(), F_GETFL) & ~O_NONBLOCK);
     thread_ = std::thread([this] { Serve(); });
   }
   ~CannedServer() {

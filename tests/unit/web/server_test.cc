@@ -148,8 +148,8 @@ TEST(WebServer, HandlerSeesNothingOfWhatIsDenied) {
       "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n",
       "GET / HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n\r\n",
       "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\nx",
-      "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nTransfer-Encoding: "
-      "chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+      ("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nTransfer-Encoding: "
+       "chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"),
       "POST / HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\n\r\n",
   };
   for (const char* request : denied) {
