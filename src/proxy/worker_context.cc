@@ -63,6 +63,10 @@ void WorkerContext::Adopt(std::shared_ptr<const config::Snapshot> snapshot) {
     const bool known = snapshots_.current()->listeners.Find(named.first) != nullptr;
     return !known && named.second->references == 1;
   });
+  // A listener that came back drains no more.
+  absl::erase_if(draining_listeners_, [this](const std::string& name) {
+    return snapshots_.current()->listeners.Find(name) != nullptr;
+  });
 }
 
 LocalPtr<ListenerEntry> WorkerContext::EntryFor(
