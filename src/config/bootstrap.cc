@@ -132,10 +132,10 @@ class Compiler {
         if (address.family() == base::Address::Family::kNone) continue;
         if (address.is_ip() && address.port() == 0) continue;
         if (addresses.insert(address).second) continue;
-        errors_.AddAt("address", base::Cat("error adding listener: '",
-                                           base::Printable(listener->name),
-                                           "' has duplicate address '", address.ToString(),
-                                           "' as existing listener; use another port"));
+        errors_.AddAt("address",
+                      base::Cat("error adding listener: '", base::Printable(listener->name),
+                                "' has duplicate address '", address.ToString(),
+                                "' as existing listener; use another port"));
       }
       out.listeners.push_back({std::move(listener), Bytes(proto.listeners(i))});
     }
@@ -169,9 +169,8 @@ class Compiler {
     if (proto.api_type() == corev3::ApiConfigSource::DELTA_GRPC) {
       errors_.AddAt("api_type", "DELTA_GRPC is not supported; use GRPC, the state of the world");
     } else if (proto.api_type() != corev3::ApiConfigSource::GRPC) {
-      errors_.AddAt("api_type",
-                    base::Cat(corev3::ApiConfigSource::ApiType_Name(proto.api_type()),
-                              " is not supported; use GRPC"));
+      errors_.AddAt("api_type", base::Cat(corev3::ApiConfigSource::ApiType_Name(proto.api_type()),
+                                          " is not supported; use GRPC"));
     }
     if (proto.transport_api_version() != corev3::ApiVersion::V3) {
       errors_.AddAt("transport_api_version",
@@ -217,18 +216,18 @@ class Compiler {
     const Scope retry(errors_, "retry_policy");
     const Scope back_off_scope(errors_, "retry_back_off");
     const auto& back_off = grpc.retry_policy().retry_back_off();
-    out.backoff_base_ms =
-        DurationMsAtLeast(back_off.base_interval(), "base_interval", 1, errors_);
+    out.backoff_base_ms = DurationMsAtLeast(back_off.base_interval(), "base_interval", 1, errors_);
     out.backoff_max_ms = 10 * out.backoff_base_ms;
     if (!back_off.has_max_interval()) return;
-    out.backoff_max_ms = DurationMsAtLeast(back_off.max_interval(), "max_interval",
-                                           out.backoff_base_ms, errors_);
+    out.backoff_max_ms =
+        DurationMsAtLeast(back_off.max_interval(), "max_interval", out.backoff_base_ms, errors_);
   }
 
   void CheckAdsIsThere(const Bootstrap& out) {
     if (out.ads && (out.node.id.empty() || out.node.cluster.empty())) {
-      errors_.AddAt("node", "node 'id' and 'cluster' are required. Set it either in 'node' config "
-                            "or via --service-node and --service-cluster options");
+      errors_.AddAt("node",
+                    "node 'id' and 'cluster' are required. Set it either in 'node' config "
+                    "or via --service-node and --service-cluster options");
     }
     if (out.ads) return;
     constexpr std::string_view kText =
@@ -286,8 +285,8 @@ void Merge(const base::FieldErrors& reading, const base::FieldErrors& compiling,
     chosen.Add(error.message);
   }
   AddWithLocations(chosen, file, locations, errors);
-  const std::size_t untold = reading.size() - reading.errors().size() + compiling.size() -
-                             compiling.errors().size();
+  const std::size_t untold =
+      reading.size() - reading.errors().size() + compiling.size() - compiling.errors().size();
   if (untold > 0) errors.Add(base::Cat(untold, " more errors; mend these first"));
 }
 
@@ -295,8 +294,7 @@ void Merge(const base::FieldErrors& reading, const base::FieldErrors& compiling,
 
 std::unique_ptr<Bootstrap> LoadBootstrap(std::string_view text, std::string_view file_name,
                                          const BootstrapOverrides& overrides,
-                                         const CompileOptions& options,
-                                         base::FieldErrors& errors) {
+                                         const CompileOptions& options, base::FieldErrors& errors) {
   Proto proto;
   LocationMap locations;
   std::vector<std::string> unknown;

@@ -104,20 +104,22 @@ void CheckAdsCluster(const bootstrapv3::Bootstrap& proto, const Bootstrap& compi
   const std::string quoted = base::Cat("static_resources.clusters[", index, "]");
   const Cluster& cluster = *compiled.clusters[static_cast<std::size_t>(index)].value;
   if (cluster.type == Cluster::Type::kEds) {
-    errors.Add(base::Cat("'", base::Printable(name), "' is not static, as its endpoints would come "
+    errors.Add(base::Cat("'", base::Printable(name),
+                         "' is not static, as its endpoints would come "
                          "over the stream that it carries; use type STATIC or STRICT_DNS in ",
                          quoted));
   }
   if (!cluster.http2) {
-    errors.Add(base::Cat("gRPC needs HTTP/2; write explicit_http_config: {http2_protocol_options: "
-                         "{}} in typed_extension_protocol_options of ",
-                         quoted));
+    errors.Add(
+        base::Cat("gRPC needs HTTP/2; write explicit_http_config: {http2_protocol_options: "
+                  "{}} in typed_extension_protocol_options of ",
+                  quoted));
   }
   const clusterv3::Cluster& written = clusters.Get(index);
   const auto refuse = [&](bool set, std::string_view field) {
     if (!set) return;
-    errors.Add(base::Cat("the channel of xDS cannot honour ", quoted, ".", field,
-                         "; leave it out"));
+    errors.Add(
+        base::Cat("the channel of xDS cannot honour ", quoted, ".", field, "; leave it out"));
   };
   refuse(written.has_circuit_breakers(), "circuit_breakers");
   refuse(written.has_upstream_connection_options(), "upstream_connection_options");

@@ -1,8 +1,12 @@
 #pragma once
 // What must hold between the static resources of a bootstrap. Config thread.
 
-namespace envoy::config::bootstrap::v3 { class Bootstrap; }
-namespace sluice::base { class FieldErrors; }
+namespace envoy::config::bootstrap::v3 {
+class Bootstrap;
+}
+namespace sluice::base {
+class FieldErrors;
+}
 
 namespace sluice::config {
 

@@ -15,11 +15,18 @@
 namespace sluice::config {
 
 struct Endpoint {
-  enum class Health : std::uint8_t { kUnknown, kHealthy, kUnhealthy, kDraining, kTimeout, kDegraded };
-  base::Address address;     // Family kNone: `dns_name` is to be resolved (DNS clusters).
+  enum class Health : std::uint8_t {
+    kUnknown,
+    kHealthy,
+    kUnhealthy,
+    kDraining,
+    kTimeout,
+    kDegraded
+  };
+  base::Address address;  // Family kNone: `dns_name` is to be resolved (DNS clusters).
   std::string dns_name;
   std::uint16_t dns_port = 0;
-  std::string hostname;      // endpoint.hostname, or dns_name; for auto_host_rewrite.
+  std::string hostname;  // endpoint.hostname, or dns_name; for auto_host_rewrite.
   std::uint32_t weight = 1;
   Health health = Health::kUnknown;
 
@@ -36,15 +43,15 @@ struct Assignment {
 };
 
 struct UpstreamTls {
-  std::string sni;             // "": none.
-  std::string ca_pem;          // "": the system's CAs.
-  bool verify = true;          // False only with trust_chain_verification ACCEPT_UNTRUSTED.
+  std::string sni;     // "": none.
+  std::string ca_pem;  // "": the system's CAs.
+  bool verify = true;  // False only with trust_chain_verification ACCEPT_UNTRUSTED.
   // DNS names, URIs and IP addresses, any of which will do, as exact texts or URI prefixes. Empty:
   // the name in `sni` must match. One of the two is set when `verify` is.
   std::vector<StringMatcher> subject_alt_names;
-  std::string certificate_pem; // Client certificate, optional.
+  std::string certificate_pem;  // Client certificate, optional.
   std::string private_key_pem;
-  int version_min = 0x0303;    // TLS1_2_VERSION
+  int version_min = 0x0303;  // TLS1_2_VERSION
   int version_max = 0x0304;
   std::vector<std::string> alpn;
 
@@ -80,24 +87,24 @@ struct DnsOptions {
 struct Cluster {
   enum class Type : std::uint8_t { kStatic, kStrictDns, kLogicalDns, kEds };
   std::string name;
-  std::string stat_name;                     // alt_stat_name, else name with ':' as '_'.
+  std::string stat_name;  // alt_stat_name, else name with ':' as '_'.
   Type type = Type::kStatic;
-  std::string eds_service_name;              // kEds: the assignment's name.
+  std::string eds_service_name;  // kEds: the assignment's name.
   std::uint64_t eds_fetch_timeout_ms = 15000;
-  Assignment assignment;                     // All but kEds.
+  Assignment assignment;  // All but kEds.
   DnsOptions dns;
 
-  std::uint64_t connect_timeout_ms = 5000;   // TCP connect and TLS handshake together.
+  std::uint64_t connect_timeout_ms = 5000;  // TCP connect and TLS handshake together.
   std::uint32_t connection_buffer_limit_bytes = 64 * 1024;
   std::uint32_t panic_threshold_percent = 50;
-  std::array<BreakerLimits, 2> breakers;     // DEFAULT, HIGH.
+  std::array<BreakerLimits, 2> breakers;  // DEFAULT, HIGH.
   std::optional<UpstreamTls> tls;
   std::optional<TcpKeepalive> keepalive;
-  std::uint64_t idle_timeout_ms = 3'600'000; // Of a pooled connection.
+  std::uint64_t idle_timeout_ms = 3'600'000;  // Of a pooled connection.
   std::uint32_t requests_per_connection_max = 0;
   std::uint32_t response_fields_max = 100;
   std::uint32_t response_head_bytes_max = 60 * 1024;
-  bool http2 = false;                        // Only the control plane's cluster may say so yet.
+  bool http2 = false;  // Only the control plane's cluster may say so yet.
   std::uint64_t http2_keepalive_interval_ms = 30'000;  // Pings of an http2 cluster.
   std::uint64_t http2_keepalive_timeout_ms = 5'000;
 

@@ -30,11 +30,12 @@ using google::protobuf::Value;
 constexpr int kDepthMax = 16;
 
 constexpr std::array<std::string_view, 30> kFlagNames = {
-    "LH", "UH",   "UT",   "LR", "UR",  "UF", "UC", "UO",  "NR",    "DI",   "FI",   "RL", "UAEX",
-    "RLSE", "DC", "URX", "SI", "IH", "DPE", "UMSDR", "RFCF", "NFCF", "DT", "UPE", "NC", "OM",
-    "DF", "DO", "DR", "UDO"};
+    "LH",   "UH",   "UT",   "LR",   "UR", "UF",  "UC", "UO", "NR",  "DI",
+    "FI",   "RL",   "UAEX", "RLSE", "DC", "URX", "SI", "IH", "DPE", "UMSDR",
+    "RFCF", "NFCF", "DT",   "UPE",  "NC", "OM",  "DF", "DO", "DR",  "UDO"};
 
-// ---- formats -------------------------------------------------------------------------------------
+// ---- formats
+// -------------------------------------------------------------------------------------
 
 // Whether a JSON leaf that is one operator keeps its type. The oldest spelling writes strings only.
 enum class Leaves : std::uint8_t { kTyped, kStrings };
@@ -81,9 +82,12 @@ class JsonCompiler {
         out.kind = JsonFormat::Kind::kBool;
         out.boolean = proto.bool_value();
         break;
-      case Value::kStructValue: return CompileStruct(proto.struct_value(), depth);
-      case Value::kListValue: return CompileList(proto.list_value(), depth);
-      default: break;
+      case Value::kStructValue:
+        return CompileStruct(proto.struct_value(), depth);
+      case Value::kListValue:
+        return CompileList(proto.list_value(), depth);
+      default:
+        break;
     }
     return out;
   }
@@ -143,7 +147,8 @@ void CompileLogFormat(const corev3::SubstitutionFormatString& proto, AccessLog& 
   }
 }
 
-// ---- filters -------------------------------------------------------------------------------------
+// ---- filters
+// -------------------------------------------------------------------------------------
 
 class FilterCompiler {
  public:
@@ -152,7 +157,8 @@ class FilterCompiler {
   AccessLogFilter Compile(const accesslogv3::AccessLogFilter& proto, int depth) {
     AccessLogFilter out;
     if (depth > kDepthMax) {
-      errors_.Add(base::Cat("nested more than ", kDepthMax, " deep; use fewer and_filter and "
+      errors_.Add(base::Cat("nested more than ", kDepthMax,
+                            " deep; use fewer and_filter and "
                             "or_filter inside each other"));
       return out;
     }
@@ -165,7 +171,9 @@ class FilterCompiler {
         out.kind = AccessLogFilter::Kind::kDuration;
         CompileComparison("duration_filter", proto.duration_filter(), out);
         break;
-      case accesslogv3::AccessLogFilter::kHeaderFilter: CompileHeader(proto, out); break;
+      case accesslogv3::AccessLogFilter::kHeaderFilter:
+        CompileHeader(proto, out);
+        break;
       case accesslogv3::AccessLogFilter::kResponseFlagFilter:
         CompileFlags(proto.response_flag_filter(), out);
         break;
@@ -178,10 +186,12 @@ class FilterCompiler {
         CompileChildren("or_filter", proto.or_filter(), depth, out);
         break;
       case accesslogv3::AccessLogFilter::FILTER_SPECIFIER_NOT_SET:
-        errors_.Add("empty; write status_code_filter, duration_filter, header_filter, "
-                    "response_flag_filter, and_filter or or_filter, or leave filter out");
+        errors_.Add(
+            "empty; write status_code_filter, duration_filter, header_filter, "
+            "response_flag_filter, and_filter or or_filter, or leave filter out");
         break;
-      default: break;  // Refused by the field policy.
+      default:
+        break;  // Refused by the field policy.
     }
     return out;
   }
@@ -197,11 +207,20 @@ class FilterCompiler {
     }
     out.value = proto.comparison().value().default_value();
     switch (proto.comparison().op()) {
-      case accesslogv3::ComparisonFilter::EQ: out.compare = AccessLogFilter::Compare::kEq; break;
-      case accesslogv3::ComparisonFilter::GE: out.compare = AccessLogFilter::Compare::kGe; break;
-      case accesslogv3::ComparisonFilter::LE: out.compare = AccessLogFilter::Compare::kLe; break;
-      case accesslogv3::ComparisonFilter::NE: out.compare = AccessLogFilter::Compare::kNe; break;
-      default: break;  // Refused by the field policy.
+      case accesslogv3::ComparisonFilter::EQ:
+        out.compare = AccessLogFilter::Compare::kEq;
+        break;
+      case accesslogv3::ComparisonFilter::GE:
+        out.compare = AccessLogFilter::Compare::kGe;
+        break;
+      case accesslogv3::ComparisonFilter::LE:
+        out.compare = AccessLogFilter::Compare::kLe;
+        break;
+      case accesslogv3::ComparisonFilter::NE:
+        out.compare = AccessLogFilter::Compare::kNe;
+        break;
+      default:
+        break;  // Refused by the field policy.
     }
   }
 
@@ -276,9 +295,7 @@ void SetPath(std::string_view path, AccessLog& log, base::FieldErrors& errors) {
 
 }  // namespace
 
-std::vector<std::string_view> ResponseFlagNames() {
-  return {kFlagNames.begin(), kFlagNames.end()};
-}
+std::vector<std::string_view> ResponseFlagNames() { return {kFlagNames.begin(), kFlagNames.end()}; }
 
 std::vector<AccessLog> CompileAccessLogs(
     const google::protobuf::RepeatedPtrField<accesslogv3::AccessLog>& protos,
@@ -305,15 +322,21 @@ void CompileFileAccessLog(const google::protobuf::Any& any, const CompileOptions
   if (!UnpackAny(any, options, proto, errors)) return;
   SetPath(proto.path(), log, errors);
   switch (proto.access_log_format_case()) {
-    case FileAccessLog::kFormat: CompileText("format", proto.format(), log, errors); return;
+    case FileAccessLog::kFormat:
+      CompileText("format", proto.format(), log, errors);
+      return;
     case FileAccessLog::kJsonFormat:
       CompileJson("json_format", proto.json_format(), Leaves::kStrings, log, errors);
       return;
     case FileAccessLog::kTypedJsonFormat:
       CompileJson("typed_json_format", proto.typed_json_format(), Leaves::kTyped, log, errors);
       return;
-    case FileAccessLog::kLogFormat: CompileLogFormat(proto.log_format(), log, errors); return;
-    case FileAccessLog::ACCESS_LOG_FORMAT_NOT_SET: CompileDefault(log, errors); return;
+    case FileAccessLog::kLogFormat:
+      CompileLogFormat(proto.log_format(), log, errors);
+      return;
+    case FileAccessLog::ACCESS_LOG_FORMAT_NOT_SET:
+      CompileDefault(log, errors);
+      return;
   }
 }
 

@@ -11,8 +11,12 @@ class Any;
 template <typename Element>
 class RepeatedPtrField;
 }  // namespace google::protobuf
-namespace envoy::config::accesslog::v3 { class AccessLog; }
-namespace sluice::base { class FieldErrors; }
+namespace envoy::config::accesslog::v3 {
+class AccessLog;
+}
+namespace sluice::base {
+class FieldErrors;
+}
 
 namespace sluice::config {
 

@@ -46,8 +46,9 @@ std::optional<base::Address> CompilePipe(const corev3::Pipe& proto, base::FieldE
   }
   const std::optional<base::Address> address = base::Address::Unix(proto.path());
   if (!address) {
-    errors.AddAt("path", "empty, or longer than the 107 bytes of a Unix socket's address; write a "
-                         "shorter path");
+    errors.AddAt("path",
+                 "empty, or longer than the 107 bytes of a Unix socket's address; write a "
+                 "shorter path");
   }
   return address;
 }
@@ -85,8 +86,8 @@ base::Address CompileListenAddress(const corev3::Address& proto, bool* ipv4_comp
   const auto address =
       base::Address::ParseIp(socket.address(), static_cast<std::uint16_t>(socket.port_value()));
   if (!address) {
-    errors.AddAt("address", base::Cat(MalformedIp(socket.address()),
-                                      "; use an IP address, as 0.0.0.0 or ::"));
+    errors.AddAt("address",
+                 base::Cat(MalformedIp(socket.address()), "; use an IP address, as 0.0.0.0 or ::"));
     return {};
   }
   if (socket.ipv4_compat()) {

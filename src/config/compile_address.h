@@ -5,8 +5,12 @@
 
 #include "base/address.h"
 
-namespace envoy::config::core::v3 { class Address; }
-namespace sluice::base { class FieldErrors; }
+namespace envoy::config::core::v3 {
+class Address;
+}
+namespace sluice::base {
+class FieldErrors;
+}
 
 namespace sluice::config {
 
@@ -14,8 +18,8 @@ struct Endpoint;
 
 // An IP address (port 0: the kernel picks one) or a Unix socket. `ipv4_compat` may be null where
 // the option makes no sense. Family kNone after adding an error.
-base::Address CompileListenAddress(const envoy::config::core::v3::Address& proto,
-                                   bool* ipv4_compat, base::FieldErrors& errors);
+base::Address CompileListenAddress(const envoy::config::core::v3::Address& proto, bool* ipv4_compat,
+                                   base::FieldErrors& errors);
 
 // Fills address, or dns_name and dns_port where `names_allowed`.
 void CompileEndpointAddress(const envoy::config::core::v3::Address& proto, bool names_allowed,

@@ -24,12 +24,18 @@ constexpr std::uint32_t kMillion = 1'000'000;
 
 Endpoint::Health CompileHealth(HealthStatus status) {
   switch (status) {
-    case HealthStatus::HEALTHY: return Endpoint::Health::kHealthy;
-    case HealthStatus::UNHEALTHY: return Endpoint::Health::kUnhealthy;
-    case HealthStatus::DRAINING: return Endpoint::Health::kDraining;
-    case HealthStatus::TIMEOUT: return Endpoint::Health::kTimeout;
-    case HealthStatus::DEGRADED: return Endpoint::Health::kDegraded;
-    default: return Endpoint::Health::kUnknown;  // Numbers beyond the enum were refused before.
+    case HealthStatus::HEALTHY:
+      return Endpoint::Health::kHealthy;
+    case HealthStatus::UNHEALTHY:
+      return Endpoint::Health::kUnhealthy;
+    case HealthStatus::DRAINING:
+      return Endpoint::Health::kDraining;
+    case HealthStatus::TIMEOUT:
+      return Endpoint::Health::kTimeout;
+    case HealthStatus::DEGRADED:
+      return Endpoint::Health::kDegraded;
+    default:
+      return Endpoint::Health::kUnknown;  // Numbers beyond the enum were refused before.
   }
 }
 
@@ -75,10 +81,17 @@ std::uint32_t CompileDrops(const endpointv3::ClusterLoadAssignment::Policy& poli
     const auto& percentage = drop.drop_percentage();
     std::uint64_t scale = 0;
     switch (percentage.denominator()) {
-      case envoy::type::v3::FractionalPercent::HUNDRED: scale = kMillion / 100; break;
-      case envoy::type::v3::FractionalPercent::TEN_THOUSAND: scale = kMillion / 10'000; break;
-      case envoy::type::v3::FractionalPercent::MILLION: scale = 1; break;
-      default: continue;  // Refused before.
+      case envoy::type::v3::FractionalPercent::HUNDRED:
+        scale = kMillion / 100;
+        break;
+      case envoy::type::v3::FractionalPercent::TEN_THOUSAND:
+        scale = kMillion / 10'000;
+        break;
+      case envoy::type::v3::FractionalPercent::MILLION:
+        scale = 1;
+        break;
+      default:
+        continue;  // Refused before.
     }
     const std::uint64_t millionths = percentage.numerator() * scale;
     if (millionths > kMillion) {
@@ -124,8 +137,9 @@ Assignment CompileAssignmentWith(const endpointv3::ClusterLoadAssignment& proto,
     }
   }
   if (weight_sum > std::numeric_limits<std::uint32_t>::max()) {
-    errors.AddAt("endpoints", "the sum of load_balancing_weight exceeds 4294967295; divide all "
-                              "weights by the same number");
+    errors.AddAt("endpoints",
+                 "the sum of load_balancing_weight exceeds 4294967295; divide all "
+                 "weights by the same number");
   }
   if (rules.single_endpoint && (proto.endpoints_size() != 1 || listed != 1)) {
     errors.AddAt("endpoints",
@@ -137,9 +151,9 @@ Assignment CompileAssignmentWith(const endpointv3::ClusterLoadAssignment& proto,
   return out;
 }
 
-std::shared_ptr<const Assignment> CompileAssignment(
-    const endpointv3::ClusterLoadAssignment& proto, const CompileOptions& options,
-    base::FieldErrors& errors) {
+std::shared_ptr<const Assignment> CompileAssignment(const endpointv3::ClusterLoadAssignment& proto,
+                                                    const CompileOptions& options,
+                                                    base::FieldErrors& errors) {
   CheckMessage(proto, options, errors);
   if (proto.cluster_name().empty()) {
     errors.AddAt("cluster_name", "needed; write the name the cluster asks for");

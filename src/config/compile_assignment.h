@@ -6,14 +6,18 @@
 
 #include "config/cluster.h"
 
-namespace envoy::config::endpoint::v3 { class ClusterLoadAssignment; }
-namespace sluice::base { class FieldErrors; }
+namespace envoy::config::endpoint::v3 {
+class ClusterLoadAssignment;
+}
+namespace sluice::base {
+class FieldErrors;
+}
 
 namespace sluice::config {
 
 struct AssignmentRules {
-  bool names_allowed = false;        // STRICT_DNS and LOGICAL_DNS.
-  bool single_endpoint = false;      // LOGICAL_DNS.
+  bool names_allowed = false;    // STRICT_DNS and LOGICAL_DNS.
+  bool single_endpoint = false;  // LOGICAL_DNS.
 };
 
 // Localities are flattened; a second endpoint with the same address is dropped. The message's

@@ -24,32 +24,43 @@ namespace clusterv3 = envoy::config::cluster::v3;
 namespace corev3 = envoy::config::core::v3;
 using Proto = clusterv3::Cluster;
 
-// ---- where endpoints come from -------------------------------------------------------------------
+// ---- where endpoints come from
+// -------------------------------------------------------------------
 
 void CompileType(const Proto& proto, Cluster& out, base::FieldErrors& errors) {
   switch (proto.type()) {
-    case Proto::STATIC: out.type = Cluster::Type::kStatic; return;
-    case Proto::STRICT_DNS: out.type = Cluster::Type::kStrictDns; return;
-    case Proto::LOGICAL_DNS: out.type = Cluster::Type::kLogicalDns; return;
-    case Proto::EDS: out.type = Cluster::Type::kEds; return;
-    case Proto::ORIGINAL_DST:
-      errors.AddAt("type", "ORIGINAL_DST is not supported; use STATIC, STRICT_DNS, LOGICAL_DNS or "
-                           "EDS");
+    case Proto::STATIC:
+      out.type = Cluster::Type::kStatic;
       return;
-    default: return;  // Refused by the field policy.
+    case Proto::STRICT_DNS:
+      out.type = Cluster::Type::kStrictDns;
+      return;
+    case Proto::LOGICAL_DNS:
+      out.type = Cluster::Type::kLogicalDns;
+      return;
+    case Proto::EDS:
+      out.type = Cluster::Type::kEds;
+      return;
+    case Proto::ORIGINAL_DST:
+      errors.AddAt("type",
+                   "ORIGINAL_DST is not supported; use STATIC, STRICT_DNS, LOGICAL_DNS or "
+                   "EDS");
+      return;
+    default:
+      return;  // Refused by the field policy.
   }
 }
 
 void CompileEds(const Proto& proto, Cluster& out, base::FieldErrors& errors) {
   if (proto.has_load_assignment()) {
-    errors.AddAt("load_assignment", "not in an EDS cluster, whose endpoints come over xDS; leave "
-                                    "it out or use type STATIC");
+    errors.AddAt("load_assignment",
+                 "not in an EDS cluster, whose endpoints come over xDS; leave "
+                 "it out or use type STATIC");
   }
   const base::FieldErrors::Scope scope(errors, "eds_cluster_config");
   const auto& config = proto.eds_cluster_config();
   if (!config.has_eds_config()) {
-    errors.AddAt("eds_config",
-                 "cannot create an EDS cluster without an EDS config; write ads: {}");
+    errors.AddAt("eds_config", "cannot create an EDS cluster without an EDS config; write ads: {}");
     return;
   }
   out.eds_service_name = config.service_name().empty() ? proto.name() : config.service_name();
@@ -63,8 +74,9 @@ void CompileEndpoints(const Proto& proto, Cluster& out, base::FieldErrors& error
     return;
   }
   if (proto.has_eds_cluster_config()) {
-    errors.AddAt("eds_cluster_config", "eds_cluster_config set in a non-EDS cluster; use type: "
-                                       "EDS, or leave it out");
+    errors.AddAt("eds_cluster_config",
+                 "eds_cluster_config set in a non-EDS cluster; use type: "
+                 "EDS, or leave it out");
   }
   const base::FieldErrors::Scope scope(errors, "load_assignment");
   AssignmentRules rules;
@@ -78,11 +90,21 @@ void CompileDns(const Proto& proto, const CompileOptions& options, DnsOptions& o
                 base::FieldErrors& errors) {
   constexpr std::uint64_t kLeastMs = 2;  // More than 1 ms.
   switch (proto.dns_lookup_family()) {
-    case Proto::V4_ONLY: out.family = DnsOptions::Family::kV4Only; break;
-    case Proto::V6_ONLY: out.family = DnsOptions::Family::kV6Only; break;
-    case Proto::V4_PREFERRED: out.family = DnsOptions::Family::kV4Preferred; break;
-    case Proto::ALL: out.family = DnsOptions::Family::kAll; break;
-    default: out.family = DnsOptions::Family::kAuto; break;
+    case Proto::V4_ONLY:
+      out.family = DnsOptions::Family::kV4Only;
+      break;
+    case Proto::V6_ONLY:
+      out.family = DnsOptions::Family::kV6Only;
+      break;
+    case Proto::V4_PREFERRED:
+      out.family = DnsOptions::Family::kV4Preferred;
+      break;
+    case Proto::ALL:
+      out.family = DnsOptions::Family::kAll;
+      break;
+    default:
+      out.family = DnsOptions::Family::kAuto;
+      break;
   }
   if (proto.has_dns_refresh_rate()) {
     out.refresh_ms =
@@ -107,7 +129,8 @@ void CompileDns(const Proto& proto, const CompileOptions& options, DnsOptions& o
   }
 }
 
-// ---- limits --------------------------------------------------------------------------------------
+// ---- limits
+// --------------------------------------------------------------------------------------
 
 void CompileBreakers(const clusterv3::CircuitBreakers& proto, Cluster& out,
                      base::FieldErrors& errors) {
@@ -141,7 +164,7 @@ void CompileKeepalive(const clusterv3::UpstreamConnectionOptions& proto, Cluster
   constexpr std::uint32_t kMost = 32767;  // What Linux takes.
   TcpKeepalive keepalive;
   const auto read = [&errors, kMost](bool set, std::uint32_t value, std::string_view field,
-                              std::uint32_t& target) {
+                                     std::uint32_t& target) {
     if (!set) return;
     target = value;
     if (value < 1 || value > kMost) {
@@ -151,8 +174,7 @@ void CompileKeepalive(const clusterv3::UpstreamConnectionOptions& proto, Cluster
   const auto& tcp = proto.tcp_keepalive();
   read(tcp.has_keepalive_probes(), tcp.keepalive_probes().value(), "keepalive_probes",
        keepalive.probes);
-  read(tcp.has_keepalive_time(), tcp.keepalive_time().value(), "keepalive_time",
-       keepalive.time_s);
+  read(tcp.has_keepalive_time(), tcp.keepalive_time().value(), "keepalive_time", keepalive.time_s);
   read(tcp.has_keepalive_interval(), tcp.keepalive_interval().value(), "keepalive_interval",
        keepalive.interval_s);
   out.keepalive = keepalive;
@@ -172,7 +194,8 @@ void CompileBalancing(const Proto& proto, Cluster& out, base::FieldErrors& error
   out.panic_threshold_percent = static_cast<std::uint32_t>(percent);
 }
 
-// ---- protocols -----------------------------------------------------------------------------------
+// ---- protocols
+// -----------------------------------------------------------------------------------
 
 void CompileHttp2(const corev3::Http2ProtocolOptions& proto, Cluster& out,
                   base::FieldErrors& errors) {
@@ -198,7 +221,7 @@ void RefuseHttp1Options(const corev3::Http1ProtocolOptions& proto, base::FieldEr
   constexpr std::string_view kText =
       "an option of listeners; write it in http_protocol_options of the connection manager";
   if (proto.has_allow_absolute_url()) errors.AddAt("allow_absolute_url", kText);
-  if (proto.accept_http_10()) errors.AddAt("accept_http_10", kText);
+  if (proto.has_accept_http_10()) errors.AddAt("accept_http_10", kText);
   if (!proto.default_host_for_http_10().empty()) errors.AddAt("default_host_for_http_10", kText);
   if (proto.enable_trailers()) errors.AddAt("enable_trailers", kText);
 }
@@ -254,8 +277,15 @@ void CompileProtocolExtensions(const Proto& proto, const CompileOptions& options
     const base::FieldErrors::Scope scope(
         errors, base::Cat("typed_extension_protocol_options[\"", base::Printable(*key), "\"]"));
     const Extension* extension = FindExtension(ExtensionCategory::kProtocolOptions, any);
-    if (extension == nullptr || extension->name != *key) {
+    if (extension == nullptr) {
       AddUnknownExtension(ExtensionCategory::kProtocolOptions, *key, any, errors);
+      continue;
+    }
+    if (extension->name != *key) {
+      errors.Add(
+          base::Cat("Didn't find a registered network or http filter or protocol options "
+                    "implementation for name: '",
+                    base::Printable(*key), "'; use the key ", extension->name));
       continue;
     }
     std::get<CompileIntoCluster>(extension->compile)(any, options, out, errors);
@@ -305,7 +335,8 @@ void CompileHttpProtocolOptions(const google::protobuf::Any& any, const CompileO
     case Explicit::PROTOCOL_CONFIG_NOT_SET:
       errors.Add("no protocol; write http_protocol_options: {}");
       return;
-    default: return;  // Refused by the field policy.
+    default:
+      return;  // Refused by the field policy.
   }
 }
 

@@ -1,8 +1,12 @@
 #pragma once
 // Pieces of clusters; CompileCluster() itself is in compile.h. Config thread.
 
-namespace google::protobuf { class Any; }
-namespace sluice::base { class FieldErrors; }
+namespace google::protobuf {
+class Any;
+}
+namespace sluice::base {
+class FieldErrors;
+}
 
 namespace sluice::config {
 

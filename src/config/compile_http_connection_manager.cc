@@ -23,7 +23,8 @@ using Hcm = HttpConnectionManager;
 
 constexpr std::string_view kRouterType = "envoy.extensions.filters.http.router.v3.Router";
 
-// ---- the chain of HTTP filters -------------------------------------------------------------------
+// ---- the chain of HTTP filters
+// -------------------------------------------------------------------
 
 // Whether each filter that stays in the chain ends it, and where: Envoy's two complaints.
 void CheckTerminal(const Proto& proto, const std::vector<std::pair<int, bool>>& kept,
@@ -36,9 +37,8 @@ void CheckTerminal(const Proto& proto, const std::vector<std::pair<int, bool>>& 
     const base::FieldErrors::Scope scope(errors, "http_filters",
                                          static_cast<std::size_t>(kept[i].first));
     const std::string_view url = filter.typed_config().type_url();
-    const std::string name =
-        base::Cat("filter named ", base::Printable(filter.name()), " of type ",
-                  base::Printable(url.substr(url.rfind('/') + 1)));
+    const std::string name = base::Cat("filter named ", base::Printable(filter.name()), " of type ",
+                                       base::Printable(url.substr(url.rfind('/') + 1)));
     if (terminal) {
       errors.Add(base::Cat("Error: terminal ", name,
                            " must be the last filter in a http filter chain; move it to the end, "
@@ -88,7 +88,8 @@ void CompileFilters(const Proto& proto, const CompileOptions& options, Hcm& out,
   CheckTerminal(proto, kept, errors);
 }
 
-// ---- routes --------------------------------------------------------------------------------------
+// ---- routes
+// --------------------------------------------------------------------------------------
 
 void CompileRoutes(const Proto& proto, const CompileOptions& options, Hcm& out,
                    base::FieldErrors& errors) {
@@ -111,11 +112,13 @@ void CompileRoutes(const Proto& proto, const CompileOptions& options, Hcm& out,
     case Proto::ROUTE_SPECIFIER_NOT_SET:
       errors.Add("no routes; write rds or route_config");
       return;
-    default: return;  // Refused by the field policy.
+    default:
+      return;  // Refused by the field policy.
   }
 }
 
-// ---- limits, times and protocol options ----------------------------------------------------------
+// ---- limits, times and protocol options
+// ----------------------------------------------------------
 
 void CompileCommonOptions(const envoy::config::core::v3::HttpProtocolOptions& proto, Hcm& out,
                           base::FieldErrors& errors) {
@@ -137,16 +140,26 @@ void CompileCommonOptions(const envoy::config::core::v3::HttpProtocolOptions& pr
     if (out.h1.fields_max == 0) errors.AddAt("max_headers_count", "must be at least 1; write 100");
   }
   if (proto.has_max_response_headers_kb()) {
-    errors.AddAt("max_response_headers_kb", "an option of clusters; write it in "
-                                            "HttpProtocolOptions of the cluster");
+    errors.AddAt("max_response_headers_kb",
+                 "an option of clusters; write it in "
+                 "HttpProtocolOptions of the cluster");
   }
   if (proto.has_max_requests_per_connection()) {
     out.requests_per_connection_max = proto.max_requests_per_connection().value();
   }
+  if (!proto.has_headers_with_underscores_action()) return;
   switch (proto.headers_with_underscores_action()) {
-    case HttpProtocolOptions::REJECT_REQUEST: out.underscores = Hcm::Underscores::kReject; break;
-    case HttpProtocolOptions::DROP_HEADER: out.underscores = Hcm::Underscores::kDrop; break;
-    default: break;  // ALLOW cannot be told from unset: the default holds.
+    case HttpProtocolOptions::ALLOW:
+      out.underscores = Hcm::Underscores::kAllow;
+      break;
+    case HttpProtocolOptions::REJECT_REQUEST:
+      out.underscores = Hcm::Underscores::kReject;
+      break;
+    case HttpProtocolOptions::DROP_HEADER:
+      out.underscores = Hcm::Underscores::kDrop;
+      break;
+    default:
+      break;  // Refused by the field policy.
   }
 }
 
@@ -156,7 +169,7 @@ void CompileHttp1Options(const envoy::config::core::v3::Http1ProtocolOptions& pr
   if (proto.has_allow_absolute_url()) {
     out.h1.allow_absolute_url = proto.allow_absolute_url().value();
   }
-  if (proto.accept_http_10()) out.h1.accept_http_10 = true;
+  if (proto.has_accept_http_10()) out.h1.accept_http_10 = proto.accept_http_10();
   out.h1.keep_trailers = proto.enable_trailers();
   out.h1.default_host_for_http_10 = proto.default_host_for_http_10();
   if (!out.h1.default_host_for_http_10.empty() &&
@@ -198,7 +211,8 @@ void CompileLimits(const Proto& proto, Hcm& out, base::FieldErrors& errors) {
        out.delayed_close_timeout_ms);
 }
 
-// ---- requests and responses ----------------------------------------------------------------------
+// ---- requests and responses
+// ----------------------------------------------------------------------
 
 void CompileUpgrades(const Proto& proto, Hcm& out, base::FieldErrors& errors) {
   for (int i = 0; i < proto.upgrade_configs_size(); ++i) {
@@ -227,18 +241,22 @@ void CompilePathAndHost(const Proto& proto, Hcm& out, base::FieldErrors& errors)
   if (proto.has_normalize_path()) out.path.normalize = proto.normalize_path().value();
   out.path.merge_slashes = proto.merge_slashes();
   switch (proto.path_with_escaped_slashes_action()) {
-    case Proto::REJECT_REQUEST: out.path.escaped_slashes = http::EscapedSlashes::kReject; break;
+    case Proto::REJECT_REQUEST:
+      out.path.escaped_slashes = http::EscapedSlashes::kReject;
+      break;
     case Proto::UNESCAPE_AND_REDIRECT:
       out.path.escaped_slashes = http::EscapedSlashes::kRedirect;
       break;
     case Proto::UNESCAPE_AND_FORWARD:
       out.path.escaped_slashes = http::EscapedSlashes::kUnescape;
       break;
-    default: break;
+    default:
+      break;
   }
   if (proto.strip_matching_host_port() && proto.strip_any_host_port()) {
-    errors.AddAt("strip_matching_host_port", "not beside strip_any_host_port; leave one of them "
-                                             "out");
+    errors.AddAt("strip_matching_host_port",
+                 "not beside strip_any_host_port; leave one of them "
+                 "out");
   }
   if (proto.strip_any_host_port()) {
     out.host.strip_port = http::HostOptions::StripPort::kAny;
@@ -252,9 +270,14 @@ void CompileHeaders(const Proto& proto, Hcm& out, base::FieldErrors& errors) {
   if (!proto.server_name().empty()) out.server_name = proto.server_name();
   CheckHeaderValue(out.server_name, "server_name", errors);
   switch (proto.server_header_transformation()) {
-    case Proto::APPEND_IF_ABSENT: out.server_header = Hcm::ServerHeader::kAppendIfAbsent; break;
-    case Proto::PASS_THROUGH: out.server_header = Hcm::ServerHeader::kPassThrough; break;
-    default: break;
+    case Proto::APPEND_IF_ABSENT:
+      out.server_header = Hcm::ServerHeader::kAppendIfAbsent;
+      break;
+    case Proto::PASS_THROUGH:
+      out.server_header = Hcm::ServerHeader::kPassThrough;
+      break;
+    default:
+      break;
   }
   out.via = proto.via();
   CheckHeaderValue(out.via, "via", errors);

@@ -5,8 +5,12 @@
 
 #include "config/listener.h"
 
-namespace google::protobuf { class Any; }
-namespace sluice::base { class FieldErrors; }
+namespace google::protobuf {
+class Any;
+}
+namespace sluice::base {
+class FieldErrors;
+}
 
 namespace sluice::config {
 

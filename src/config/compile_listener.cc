@@ -17,8 +17,7 @@ namespace {
 
 namespace listenerv3 = envoy::config::listener::v3;
 
-void CompileAddresses(const listenerv3::Listener& proto, Listener& out,
-                      base::FieldErrors& errors) {
+void CompileAddresses(const listenerv3::Listener& proto, Listener& out, base::FieldErrors& errors) {
   {
     const base::FieldErrors::Scope scope(errors, "address");
     out.address = CompileListenAddress(proto.address(), &out.ipv4_compat, errors);
@@ -84,8 +83,8 @@ void CompileNetworkFilters(const listenerv3::FilterChain& proto, const CompileOp
                           errors);
       continue;
     }
-    out.http = std::get<CompileNetworkFilter>(extension->compile)(filter.typed_config(), options,
-                                                                  errors);
+    out.http =
+        std::get<CompileNetworkFilter>(extension->compile)(filter.typed_config(), options, errors);
   }
   if (proto.filters_size() == 0) {
     errors.AddAt("filters",
@@ -103,8 +102,9 @@ void CompileFilterChains(const listenerv3::Listener& proto, const CompileOptions
   for (int i = 0; i < proto.filter_chains_size(); ++i) {
     const base::FieldErrors::Scope scope(errors, "filter_chains", static_cast<std::size_t>(i));
     if (i > 0) {
-      errors.Add("one chain is supported, which takes every connection; use one listener for each "
-                 "address, and virtual host domains");
+      errors.Add(
+          "one chain is supported, which takes every connection; use one listener for each "
+          "address, and virtual host domains");
       return;
     }
     const listenerv3::FilterChain& chain = proto.filter_chains(i);
@@ -148,12 +148,13 @@ std::shared_ptr<const Listener> CompileListener(const listenerv3::Listener& prot
     AddEnumError("drain_type", proto.drain_type(), "DEFAULT", errors);
   }
   if (proto.has_bind_to_port() && !proto.bind_to_port().value()) {
-    errors.AddAt("bind_to_port", "false is not supported, as no listener hands connections to "
-                                 "another; leave it out");
+    errors.AddAt("bind_to_port",
+                 "false is not supported, as no listener hands connections to "
+                 "another; leave it out");
   }
   if (proto.has_per_connection_buffer_limit_bytes()) {
-    out->connection_buffer_limit_bytes = BufferLimit(
-        proto.per_connection_buffer_limit_bytes().value(), errors);
+    out->connection_buffer_limit_bytes =
+        BufferLimit(proto.per_connection_buffer_limit_bytes().value(), errors);
   }
   if (proto.has_tcp_backlog_size()) {
     out->tcp_backlog = proto.tcp_backlog_size().value();

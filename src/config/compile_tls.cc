@@ -37,7 +37,8 @@ std::string ReadSource(const corev3::DataSource& source, base::FieldErrors& erro
   return *std::move(out);
 }
 
-// ---- parsing -------------------------------------------------------------------------------------
+// ---- parsing
+// -------------------------------------------------------------------------------------
 
 struct Free {
   void operator()(BIO* bio) const { BIO_free(bio); }
@@ -46,8 +47,7 @@ struct Free {
 };
 
 std::unique_ptr<BIO, Free> Reader(std::string_view pem) {
-  return std::unique_ptr<BIO, Free>(
-      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  return std::unique_ptr<BIO, Free>(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
 }
 
 // An encrypted key must fail, not ask on the terminal.
@@ -88,31 +88,38 @@ void CheckClientCertificate(const UpstreamTls& tls, base::FieldErrors& errors) {
   }
   const auto key = ParseKey(tls.private_key_pem);
   if (key == nullptr) {
-    errors.AddAt("private_key", "no PEM private key without a password; write a block that begins "
-                                "with -----BEGIN PRIVATE KEY-----");
+    errors.AddAt("private_key",
+                 "no PEM private key without a password; write a block that begins "
+                 "with -----BEGIN PRIVATE KEY-----");
   }
   if (leaf == nullptr || key == nullptr) return;
   if (X509_check_private_key(leaf.get(), key.get()) != 1) {
-    errors.AddAt("private_key", "does not belong to the first certificate of certificate_chain; "
-                                "write the key that goes with it");
+    errors.AddAt("private_key",
+                 "does not belong to the first certificate of certificate_chain; "
+                 "write the key that goes with it");
   }
   ERR_clear_error();
 }
 
-// ---- the context ---------------------------------------------------------------------------------
+// ---- the context
+// ---------------------------------------------------------------------------------
 
 // The value for SSL_CTX_set_min/max_proto_version.
 int CompileVersion(tlsv3::TlsParameters::TlsProtocol version, std::string_view field, int automatic,
                    base::FieldErrors& errors) {
   switch (version) {
-    case tlsv3::TlsParameters::TLS_AUTO: return automatic;
-    case tlsv3::TlsParameters::TLSv1_2: return 0x0303;
-    case tlsv3::TlsParameters::TLSv1_3: return 0x0304;
+    case tlsv3::TlsParameters::TLS_AUTO:
+      return automatic;
+    case tlsv3::TlsParameters::TLSv1_2:
+      return 0x0303;
+    case tlsv3::TlsParameters::TLSv1_3:
+      return 0x0304;
     case tlsv3::TlsParameters::TLSv1_0:
     case tlsv3::TlsParameters::TLSv1_1:
       errors.AddAt(field, "TLS 1.0 and 1.1 are broken and not spoken; use TLSv1_2 or TLSv1_3");
       return automatic;
-    default: return automatic;  // Refused by the field policy.
+    default:
+      return automatic;  // Refused by the field policy.
   }
 }
 
@@ -137,8 +144,11 @@ StringMatcher CompileSan(const tlsv3::SubjectAltNameMatcher& proto, base::FieldE
   switch (proto.san_type()) {
     case tlsv3::SubjectAltNameMatcher::DNS:
     case tlsv3::SubjectAltNameMatcher::URI:
-    case tlsv3::SubjectAltNameMatcher::IP_ADDRESS: break;
-    default: errors.AddAt("san_type", "not supported; use DNS, URI or IP_ADDRESS"); break;
+    case tlsv3::SubjectAltNameMatcher::IP_ADDRESS:
+      break;
+    default:
+      errors.AddAt("san_type", "not supported; use DNS, URI or IP_ADDRESS");
+      break;
   }
   const StringMatcher& matcher = proto.matcher();
   const base::FieldErrors::Scope scope(errors, "matcher");
@@ -174,8 +184,7 @@ void CompileValidation(const tlsv3::CertificateValidationContext& proto, Upstrea
   for (int i = 0; i < proto.match_typed_subject_alt_names_size(); ++i) {
     const base::FieldErrors::Scope san(errors, "match_typed_subject_alt_names",
                                        static_cast<std::size_t>(i));
-    tls.subject_alt_names.push_back(
-        CompileSan(proto.match_typed_subject_alt_names(i), errors));
+    tls.subject_alt_names.push_back(CompileSan(proto.match_typed_subject_alt_names(i), errors));
     tls.verify = true;  // A name proves nothing unless a CA vouches for it.
   }
   if (proto.trust_chain_verification() == tlsv3::CertificateValidationContext::ACCEPT_UNTRUSTED) {

@@ -4,8 +4,12 @@
 // Config thread. Reads the files and environment variables that the context names, at most 1 MiB
 // each, once per compile: push the resource again to have them read again.
 
-namespace google::protobuf { class Any; }
-namespace sluice::base { class FieldErrors; }
+namespace google::protobuf {
+class Any;
+}
+namespace sluice::base {
+class FieldErrors;
+}
 
 namespace sluice::config {
 

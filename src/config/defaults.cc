@@ -8,7 +8,8 @@
 namespace sluice::config {
 namespace {
 
-// ---- values as an operator writes them -----------------------------------------------------------
+// ---- values as an operator writes them
+// -----------------------------------------------------------
 
 std::string Ms(std::uint64_t ms) {
   if (ms == 0) return "off";
@@ -26,9 +27,12 @@ std::string Count(std::uint64_t value) { return value == 0 ? "no limit" : base::
 
 std::string Text(HttpConnectionManager::Underscores action) {
   switch (action) {
-    case HttpConnectionManager::Underscores::kAllow: return "ALLOW";
-    case HttpConnectionManager::Underscores::kReject: return "REJECT_REQUEST";
-    case HttpConnectionManager::Underscores::kDrop: return "DROP_HEADER";
+    case HttpConnectionManager::Underscores::kAllow:
+      return "ALLOW";
+    case HttpConnectionManager::Underscores::kReject:
+      return "REJECT_REQUEST";
+    case HttpConnectionManager::Underscores::kDrop:
+      return "DROP_HEADER";
   }
   return "";
 }
@@ -37,7 +41,8 @@ std::string Version(int version) { return version == 0x0304 ? "TLSv1_3" : "TLSv1
 
 HttpConnectionManager Hcm(Defaults d) { return DefaultHttpConnectionManager(d); }
 
-// ---- the table -----------------------------------------------------------------------------------
+// ---- the table
+// -----------------------------------------------------------------------------------
 
 struct Row {
   std::string_view field;
@@ -50,8 +55,8 @@ const std::vector<Row>& ListenerRows() {
       {"per_connection_buffer_limit_bytes",
        [](Defaults d) { return Bytes(DefaultListener(d).connection_buffer_limit_bytes); },
        "bounds what slow readers hold: 1 MiB for each of 10,000 clients is 10 GB"},
-      {"tcp_backlog_size",
-       [](Defaults d) { return base::Cat(DefaultListener(d).tcp_backlog); }, ""},
+      {"tcp_backlog_size", [](Defaults d) { return base::Cat(DefaultListener(d).tcp_backlog); },
+       ""},
       {"enable_reuse_port", [](Defaults d) { return Bool(DefaultListener(d).reuse_port); }, ""},
   };
   return *rows;
@@ -61,8 +66,7 @@ const std::vector<Row>& HcmRows() {
   static const auto* const rows = new std::vector<Row>{
       {"normalize_path", [](Defaults d) { return Bool(Hcm(d).path.normalize); },
        "a prefix that access rules hang on must not be escaped with /../"},
-      {"request_headers_timeout",
-       [](Defaults d) { return Ms(Hcm(d).request_headers_timeout_ms); },
+      {"request_headers_timeout", [](Defaults d) { return Ms(Hcm(d).request_headers_timeout_ms); },
        "a client that sends its head a byte at a time holds a connection for ever"},
       {"common_http_protocol_options.headers_with_underscores_action",
        [](Defaults d) { return Text(Hcm(d).underscores); },
@@ -76,8 +80,7 @@ const std::vector<Row>& HcmRows() {
       {"stream_idle_timeout", [](Defaults d) { return Ms(Hcm(d).stream_idle_timeout_ms); }, ""},
       {"request_timeout", [](Defaults d) { return Ms(Hcm(d).request_timeout_ms); }, ""},
       {"drain_timeout", [](Defaults d) { return Ms(Hcm(d).drain_timeout_ms); }, ""},
-      {"delayed_close_timeout", [](Defaults d) { return Ms(Hcm(d).delayed_close_timeout_ms); },
-       ""},
+      {"delayed_close_timeout", [](Defaults d) { return Ms(Hcm(d).delayed_close_timeout_ms); }, ""},
       {"max_request_headers_kb", [](Defaults d) { return Bytes(Hcm(d).h1.head_bytes_max); }, ""},
       {"common_http_protocol_options.idle_timeout",
        [](Defaults d) { return Ms(Hcm(d).idle_timeout_ms); }, ""},
@@ -164,10 +167,10 @@ void AppendTable(std::string_view title, const std::vector<Row>& rows, std::stri
 constexpr std::string_view kHead =
     "# Defaults\n\n"
     "What a field means when it is not set. The tables are printed from the code\n"
-    "(`src/config/defaults.cc`); a test compares them. A field that is set always wins. A field\n"
-    "that cannot tell its zero from unset (`accept_http_10: false`,\n"
-    "`headers_with_underscores_action: ALLOW`) takes the default: run with `--defaults envoy` to\n"
-    "get Envoy's.\n";
+    "(`src/config/defaults.cc`); a test compares them. A field that is set always wins.\n\n"
+    "Two fields cannot tell their zero from unset when another program than `sluice-control`\n"
+    "sends them: `accept_http_10: false` and `headers_with_underscores_action: ALLOW` hold in\n"
+    "files, but over the xDS of others the default is taken. `--defaults envoy` gives Envoy's.\n";
 
 constexpr std::string_view kBothModes =
     "\n## Unlike Envoy in both modes\n\n"

@@ -55,20 +55,19 @@ void CompileUpstreamRawBuffer(const Any& any, const CompileOptions& options, Clu
 constexpr std::array kExtensions = {
     Extension{ExtensionCategory::kNetworkFilter, "envoy.filters.network.http_connection_manager",
               "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-              Posture::kBothSides, Maturity::kStable,
-              &CompileHttpConnectionManager},
+              Posture::kBothSides, Maturity::kStable, &CompileHttpConnectionManager},
     Extension{ExtensionCategory::kHttpFilter, "envoy.filters.http.cors",
-              "envoy.extensions.filters.http.cors.v3.Cors",
-              Posture::kBothSides, Maturity::kStable, &CompileCors},
+              "envoy.extensions.filters.http.cors.v3.Cors", Posture::kBothSides, Maturity::kStable,
+              &CompileCors},
     Extension{ExtensionCategory::kHttpFilter, "envoy.filters.http.router",
-              "envoy.extensions.filters.http.router.v3.Router",
-              Posture::kBothSides, Maturity::kStable, &CompileRouter},
+              "envoy.extensions.filters.http.router.v3.Router", Posture::kBothSides,
+              Maturity::kStable, &CompileRouter},
     Extension{ExtensionCategory::kPerRoute, "envoy.filters.http.cors",
-              "envoy.extensions.filters.http.cors.v3.CorsPolicy",
-              Posture::kBothSides, Maturity::kStable, &CompileCorsPerRoute},
+              "envoy.extensions.filters.http.cors.v3.CorsPolicy", Posture::kBothSides,
+              Maturity::kStable, &CompileCorsPerRoute},
     Extension{ExtensionCategory::kAccessLogger, "envoy.access_loggers.file",
-              "envoy.extensions.access_loggers.file.v3.FileAccessLog",
-              Posture::kDataPlaneAgnostic, Maturity::kStable, &CompileFileAccessLog},
+              "envoy.extensions.access_loggers.file.v3.FileAccessLog", Posture::kDataPlaneAgnostic,
+              Maturity::kStable, &CompileFileAccessLog},
     Extension{ExtensionCategory::kAccessLogger, "envoy.access_loggers.stdout",
               "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
               Posture::kDataPlaneAgnostic, Maturity::kStable, &CompileStdoutAccessLog},
@@ -76,18 +75,18 @@ constexpr std::array kExtensions = {
               "envoy.extensions.access_loggers.stream.v3.StderrAccessLog",
               Posture::kDataPlaneAgnostic, Maturity::kStable, &CompileStderrAccessLog},
     Extension{ExtensionCategory::kDownstreamTransportSocket, "envoy.transport_sockets.raw_buffer",
-              "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer",
-              Posture::kBothSides, Maturity::kStable, &CompileDownstreamRawBuffer},
+              "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer", Posture::kBothSides,
+              Maturity::kStable, &CompileDownstreamRawBuffer},
     Extension{ExtensionCategory::kUpstreamTransportSocket, "envoy.transport_sockets.raw_buffer",
-              "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer",
-              Posture::kBothSides, Maturity::kStable, &CompileUpstreamRawBuffer},
+              "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer", Posture::kBothSides,
+              Maturity::kStable, &CompileUpstreamRawBuffer},
     Extension{ExtensionCategory::kUpstreamTransportSocket, "envoy.transport_sockets.tls",
-              "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
-              Posture::kBothSides, Maturity::kStable, &CompileUpstreamTls},
+              "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext", Posture::kBothSides,
+              Maturity::kStable, &CompileUpstreamTls},
     Extension{ExtensionCategory::kProtocolOptions,
               "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-              "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-              Posture::kBothSides, Maturity::kStable, &CompileHttpProtocolOptions},
+              "envoy.extensions.upstreams.http.v3.HttpProtocolOptions", Posture::kBothSides,
+              Maturity::kStable, &CompileHttpProtocolOptions},
 };
 
 }  // namespace
@@ -96,15 +95,22 @@ std::span<const Extension> Extensions() { return kExtensions; }
 
 std::string_view CategoryName(ExtensionCategory category) {
   switch (category) {
-    case ExtensionCategory::kNetworkFilter: return "envoy.filters.network";
-    case ExtensionCategory::kListenerFilter: return "envoy.filters.listener";
-    case ExtensionCategory::kHttpFilter: return "envoy.filters.http";
-    case ExtensionCategory::kPerRoute: return "envoy.filters.http.per_route";
-    case ExtensionCategory::kAccessLogger: return "envoy.access_loggers";
+    case ExtensionCategory::kNetworkFilter:
+      return "envoy.filters.network";
+    case ExtensionCategory::kListenerFilter:
+      return "envoy.filters.listener";
+    case ExtensionCategory::kHttpFilter:
+      return "envoy.filters.http";
+    case ExtensionCategory::kPerRoute:
+      return "envoy.filters.http.per_route";
+    case ExtensionCategory::kAccessLogger:
+      return "envoy.access_loggers";
     case ExtensionCategory::kDownstreamTransportSocket:
       return "envoy.transport_sockets.downstream";
-    case ExtensionCategory::kUpstreamTransportSocket: return "envoy.transport_sockets.upstream";
-    case ExtensionCategory::kProtocolOptions: return "envoy.upstream_options";
+    case ExtensionCategory::kUpstreamTransportSocket:
+      return "envoy.transport_sockets.upstream";
+    case ExtensionCategory::kProtocolOptions:
+      return "envoy.upstream_options";
   }
   return "";
 }

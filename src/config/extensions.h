@@ -20,8 +20,12 @@
 #include "config/listener.h"
 #include "config/route.h"
 
-namespace google::protobuf { class Any; }
-namespace sluice::base { class FieldErrors; }
+namespace google::protobuf {
+class Any;
+}
+namespace sluice::base {
+class FieldErrors;
+}
 
 namespace sluice::config {
 
@@ -29,15 +33,20 @@ enum class ExtensionCategory : std::uint8_t {
   kNetworkFilter,
   kListenerFilter,
   kHttpFilter,
-  kPerRoute,                  // Values of typed_per_filter_config.
+  kPerRoute,  // Values of typed_per_filter_config.
   kAccessLogger,
   kDownstreamTransportSocket,
   kUpstreamTransportSocket,
-  kProtocolOptions,           // Values of typed_extension_protocol_options.
+  kProtocolOptions,  // Values of typed_extension_protocol_options.
 };
 
 // Whose bytes an extension withstands; Envoy's security posture.
-enum class Posture : std::uint8_t { kBothSides, kDownstreamOnly, kUpstreamOnly, kDataPlaneAgnostic };
+enum class Posture : std::uint8_t {
+  kBothSides,
+  kDownstreamOnly,
+  kUpstreamOnly,
+  kDataPlaneAgnostic
+};
 enum class Maturity : std::uint8_t { kStable, kAlpha };
 
 // What each category's rows point to. `any` has the row's type.
@@ -55,9 +64,8 @@ using CompileAccessLogger = void (*)(const google::protobuf::Any& any,
 using CompileDownstreamTransport = void (*)(const google::protobuf::Any& any,
                                             const CompileOptions& options,
                                             base::FieldErrors& errors);
-using CompileIntoCluster = void (*)(const google::protobuf::Any& any,
-                                    const CompileOptions& options, Cluster& cluster,
-                                    base::FieldErrors& errors);
+using CompileIntoCluster = void (*)(const google::protobuf::Any& any, const CompileOptions& options,
+                                    Cluster& cluster, base::FieldErrors& errors);
 
 struct Extension {
   ExtensionCategory category;

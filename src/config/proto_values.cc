@@ -38,8 +38,8 @@ void CheckMessage(const google::protobuf::Message& message, const CompileOptions
 bool ParseAny(const google::protobuf::Any& any, const CompileOptions& options,
               google::protobuf::Message& out, base::FieldErrors& errors) {
   if (!out.ParseFromString(any.value())) {
-    errors.Add(base::Cat("the bytes are no ", out.GetTypeName(),
-                         "; send the message that @type names"));
+    errors.Add(
+        base::Cat("the bytes are no ", out.GetTypeName(), "; send the message that @type names"));
     return false;
   }
   CheckMessage(out, options, errors);

@@ -11,8 +11,12 @@ class Any;
 class Duration;
 class Message;
 }  // namespace google::protobuf
-namespace envoy::config::core::v3 { class ConfigSource; }
-namespace sluice::base { class FieldErrors; }
+namespace envoy::config::core::v3 {
+class ConfigSource;
+}
+namespace sluice::base {
+class FieldErrors;
+}
 
 namespace sluice::config {
 

@@ -337,7 +337,8 @@ TEST(LoadBootstrap, StaticRoutesNameStaticClusters) {
 }
 
 TEST(LoadBootstrap, ListenersDoNotShareNamesOrAddresses) {
-  const std::string route = "              - {match: {prefix: /}, direct_response: {status: 200}}\n";
+  const std::string route =
+      "              - {match: {prefix: /}, direct_response: {status: 200}}\n";
   EXPECT_THAT(Located(base::Cat("static_resources:\n  listeners:\n", Listener("a", 80, route),
                                 Listener("a", 81, route))),
               testing::ElementsAre(testing::HasSubstr("'a' names two listeners")));

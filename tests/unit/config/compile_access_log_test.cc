@@ -138,8 +138,7 @@ TEST(ResponseFlagNames, AreThoseOfTheBits) {
   const std::vector<std::string_view> names = ResponseFlagNames();
   ASSERT_EQ(names.size(), static_cast<std::size_t>(observe::ResponseFlag::kCount));
   for (std::size_t i = 0; i < names.size(); ++i) {
-    EXPECT_EQ(observe::ParseFlag(names[i]),
-              observe::FlagBit(static_cast<observe::ResponseFlag>(i)))
+    EXPECT_EQ(observe::ParseFlag(names[i]), observe::FlagBit(static_cast<observe::ResponseFlag>(i)))
         << names[i];
   }
 }
@@ -150,8 +149,7 @@ TEST(CompileAccessLogs, RefusesBadLogs) {
   std::string deep = "status_code_filter { comparison { value { default_value: 1 } } }";
   std::string deep_json = R"(string_value: "x")";
   for (int i = 0; i < 20; ++i) {
-    deep = base::Cat("and_filter { filters { ", deep,
-                     " } filters { response_flag_filter {} } }");
+    deep = base::Cat("and_filter { filters { ", deep, " } filters { response_flag_filter {} } }");
     deep_json = base::Cat(R"(struct_value { fields { key: "k" value { )", deep_json, "} } }");
   }
   std::string deep_path = at + "filter.";
@@ -162,14 +160,18 @@ TEST(CompileAccessLogs, RefusesBadLogs) {
        {at + "typed_config: Didn't find a registered implementation for 'otel' with type URL: "
              "'type.googleapis.com/x.Otel'"}},
       {"no path", Logger("file.v3.FileAccessLog", ""), {config + "path: needed"}},
-      {"NUL in path", Logger("file.v3.FileAccessLog", R"(path: "a\000b")"),
+      {"NUL in path",
+       Logger("file.v3.FileAccessLog", R"(path: "a\000b")"),
        {config + "path: needed"}},
-      {"empty text", File(R"(log_format { text_format: "" })"),
+      {"empty text",
+       File(R"(log_format { text_format: "" })"),
        {config + "log_format.text_format: empty"}},
       {"no format", File("log_format {}"), {config + "log_format: no format"}},
-      {"format in a file", File(R"(log_format { text_format_source { filename: "/x" } })"),
+      {"format in a file",
+       File(R"(log_format { text_format_source { filename: "/x" } })"),
        {config + "log_format.text_format_source: not supported; use text_format"}},
-      {"formatters", File(R"(log_format { text_format: "x" formatters {} })"),
+      {"formatters",
+       File(R"(log_format { text_format: "x" formatters {} })"),
        {config + "log_format.formatters: not supported"}},
       {"infinite number",
        File(R"(typed_json_format { fields { key: "k" value { number_value: inf } } })"),
@@ -178,12 +180,14 @@ TEST(CompileAccessLogs, RefusesBadLogs) {
        File("", "filter { and_filter { filters { response_flag_filter {} } } }"),
        {at + "filter.and_filter.filters: write at least two"}},
       {"empty filter", File("", "filter {}"), {at + "filter: empty"}},
-      {"no comparison", File("", "filter { status_code_filter {} }"),
+      {"no comparison",
+       File("", "filter { status_code_filter {} }"),
        {at + "filter.status_code_filter.comparison: needed"}},
       {"unknown flag",
        File("", R"(filter { response_flag_filter { flags: "UF" flags: "XX" } })"),
        {at + "filter.response_flag_filter.flags[1]: 'XX' is no response flag"}},
-      {"deep filters", File("", base::Cat("filter { ", deep, "}")),
+      {"deep filters",
+       File("", base::Cat("filter { ", deep, "}")),
        {deep_path + "and_filter.filters[0]: nested more than 16 deep",
         deep_path + "and_filter.filters[1]: nested more than 16 deep"}},
   };
@@ -193,17 +197,17 @@ TEST(CompileAccessLogs, RefusesBadLogs) {
     ExpectErrors(bad, errors);
   }
   base::FieldErrors errors;
-  Compile(File(base::Cat(R"(typed_json_format { fields { key: "k" value { )", deep_json,
-                         "} } }")),
+  Compile(File(base::Cat(R"(typed_json_format { fields { key: "k" value { )", deep_json, "} } }")),
           errors);
   ASSERT_EQ(errors.size(), 1U);
   EXPECT_THAT(errors.errors()[0].message, testing::HasSubstr("nested more than 16 deep"));
 }
 
 TEST(CompileAccessLogs, UnknownOperatorsAreRefusedWithTheirPath) {
-  for (const std::string_view format :
-       {R"(log_format { text_format: "%NO_SUCH_THING%" })", R"(format: "%NO_SUCH_THING%")",
-        R"(log_format { json_format { fields { key: "k" value { string_value: "%NO_SUCH_THING%" } } } })"}) {
+  for (
+      const std::string_view format :
+      {R"(log_format { text_format: "%NO_SUCH_THING%" })", R"(format: "%NO_SUCH_THING%")",
+       R"(log_format { json_format { fields { key: "k" value { string_value: "%NO_SUCH_THING%" } } } })"}) {
     base::FieldErrors errors;
     Compile(File(format), errors);
     ASSERT_EQ(errors.size(), 1U) << format;

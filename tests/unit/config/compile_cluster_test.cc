@@ -61,9 +61,9 @@ TEST(CompileCluster, AbsentFieldsHaveTheModesDefaults) {
 }
 
 TEST(CompileCluster, ReadsStaticEndpoints) {
-  const Cluster cluster = Good(
-      base::Cat(R"(name: "a:b" )", Load(base::Cat(Lb("10.0.0.1", 80), Lb("::1", 81),
-                                                  R"(lb_endpoints { endpoint { address {
+  const Cluster cluster =
+      Good(base::Cat(R"(name: "a:b" )", Load(base::Cat(Lb("10.0.0.1", 80), Lb("::1", 81),
+                                                       R"(lb_endpoints { endpoint { address {
                                                      pipe { path: "@x" } } } })"))));
   EXPECT_EQ(cluster.type, Cluster::Type::kStatic);
   EXPECT_EQ(cluster.stat_name, "a_b");
@@ -98,8 +98,7 @@ TEST(CompileCluster, ReadsEds) {
   EXPECT_EQ(cluster.type, Cluster::Type::kEds);
   EXPECT_EQ(cluster.eds_service_name, "s");
   EXPECT_EQ(cluster.eds_fetch_timeout_ms, 0U);
-  const Cluster plain =
-      Good(R"(name: "c" type: EDS eds_cluster_config { eds_config { ads {} } })");
+  const Cluster plain = Good(R"(name: "c" type: EDS eds_cluster_config { eds_config { ads {} } })");
   EXPECT_EQ(plain.eds_service_name, "c");
   EXPECT_EQ(plain.eds_fetch_timeout_ms, 15'000U);
 }
@@ -135,8 +134,8 @@ TEST(CompileCluster, ReadsLimitsAndProtocolOptions) {
 }
 
 TEST(CompileCluster, MarksHttp2) {
-  const Cluster cluster = Good(base::Cat(
-      R"(name: "c" )", Options(R"(explicit_http_config { http2_protocol_options {
+  const Cluster cluster =
+      Good(base::Cat(R"(name: "c" )", Options(R"(explicit_http_config { http2_protocol_options {
           connection_keepalive { interval { seconds: 9 } timeout { seconds: 2 } } } })")));
   EXPECT_TRUE(cluster.http2);
   EXPECT_EQ(cluster.http2_keepalive_interval_ms, 9000U);
@@ -147,20 +146,23 @@ TEST(CompileCluster, MarksHttp2) {
 TEST(CompileCluster, RefusesBadClusters) {
   const auto named = [](std::string_view more) { return base::Cat(R"(name: "c" )", more); };
   const auto options_error = [](std::string_view path) {
-    return base::Cat("typed_extension_protocol_options[\"envoy.extensions.upstreams.http.v3."
-                     "HttpProtocolOptions\"].",
-                     path);
+    return base::Cat(
+        "typed_extension_protocol_options[\"envoy.extensions.upstreams.http.v3."
+        "HttpProtocolOptions\"].",
+        path);
   };
   const std::string http1 = "explicit_http_config { http_protocol_options {} } ";
   const std::vector<BadCase> cases = {
       {"no name", "", {"name: needed"}},
       {"original destination", named("type: ORIGINAL_DST"), {"type: ORIGINAL_DST is not"}},
       {"cluster type", named("cluster_type {}"), {"cluster_type: not supported"}},
-      {"name in a static cluster", named(Load(Lb("a.example.com", 80))),
+      {"name in a static cluster",
+       named(Load(Lb("a.example.com", 80))),
        {"load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.socket_address.address: "
         "malformed IP address: a.example.com. Consider setting resolver_name or setting cluster "
         "type to 'STRICT_DNS' or 'LOGICAL_DNS'"}},
-      {"nonsense as a name", named(base::Cat("type: STRICT_DNS ", Load(Lb("http://x", 80)))),
+      {"nonsense as a name",
+       named(base::Cat("type: STRICT_DNS ", Load(Lb("http://x", 80)))),
        {"load_assignment.endpoints[0].lb_endpoints[0].endpoint.address.socket_address.address: "
         "'http://x' is neither"}},
       {"pipe to resolve",
@@ -174,9 +176,11 @@ TEST(CompileCluster, RefusesBadClusters) {
       {"the same logical name twice",
        named(base::Cat("type: LOGICAL_DNS ", Load(base::Cat(Lb("a.b", 1), Lb("a.b", 1))))),
        {"load_assignment.endpoints: LOGICAL_DNS clusters must have a single"}},
-      {"no logical name", named("type: LOGICAL_DNS"),
+      {"no logical name",
+       named("type: LOGICAL_DNS"),
        {"load_assignment.endpoints: LOGICAL_DNS clusters must have a single"}},
-      {"EDS without config", named("type: EDS"),
+      {"EDS without config",
+       named("type: EDS"),
        {"eds_cluster_config.eds_config: cannot create an EDS cluster without an EDS config"}},
       {"EDS from a file",
        named("type: EDS eds_cluster_config { eds_config { path_config_source {} } }"),
@@ -185,36 +189,45 @@ TEST(CompileCluster, RefusesBadClusters) {
        named(base::Cat("type: EDS eds_cluster_config { eds_config { ads {} } } ",
                        Load(Lb("1.2.3.4", 1)))),
        {"load_assignment: not in an EDS cluster"}},
-      {"EDS config elsewhere", named("eds_cluster_config { eds_config { ads {} } }"),
+      {"EDS config elsewhere",
+       named("eds_cluster_config { eds_config { ads {} } }"),
        {"eds_cluster_config: eds_cluster_config set in a non-EDS cluster"}},
       {"no time to connect", named("connect_timeout {}"), {"connect_timeout: too short"}},
-      {"negative time to connect", named("connect_timeout { seconds: -1 }"),
+      {"negative time to connect",
+       named("connect_timeout { seconds: -1 }"),
        {"connect_timeout: out of range"}},
-      {"refresh too often", named("dns_refresh_rate { nanos: 1000000 }"),
+      {"refresh too often",
+       named("dns_refresh_rate { nanos: 1000000 }"),
        {"dns_refresh_rate: too short"}},
-      {"no base", named("dns_failure_refresh_rate {}"),
+      {"no base",
+       named("dns_failure_refresh_rate {}"),
        {"dns_failure_refresh_rate.base_interval: needed"}},
       {"base above maximum",
        named("dns_failure_refresh_rate { base_interval { seconds: 2 } max_interval { seconds: 1 "
              "} }"),
        {"dns_failure_refresh_rate.max_interval: below base_interval"}},
-      {"balancer", named("lb_policy: LEAST_REQUEST"),
+      {"balancer",
+       named("lb_policy: LEAST_REQUEST"),
        {"lb_policy: LEAST_REQUEST is not supported; use ROUND_ROBIN"}},
-      {"balancer by extension", named("load_balancing_policy {}"),
+      {"balancer by extension",
+       named("load_balancing_policy {}"),
        {"load_balancing_policy: not supported; use lb_policy: ROUND_ROBIN"}},
-      {"panic", named("common_lb_config { healthy_panic_threshold { value: 101 } }"),
+      {"panic",
+       named("common_lb_config { healthy_panic_threshold { value: 101 } }"),
        {"common_lb_config.healthy_panic_threshold: no percentage"}},
       {"panic that is no number",
        named("common_lb_config { healthy_panic_threshold { value: nan } }"),
        {"common_lb_config.healthy_panic_threshold: no percentage"}},
-      {"priority twice", named("circuit_breakers { thresholds {} thresholds {} }"),
+      {"priority twice",
+       named("circuit_breakers { thresholds {} thresholds {} }"),
        {"circuit_breakers.thresholds[1].priority: listed twice"}},
       {"keepalive",
        named("upstream_connection_options { tcp_keepalive { keepalive_time { value: 0 } } }"),
        {"upstream_connection_options.tcp_keepalive.keepalive_time: 0 is out of range"}},
       {"health checks", named("health_checks {}"), {"health_checks: not supported"}},
       {"outliers", named("outlier_detection {}"), {"outlier_detection: not supported"}},
-      {"small buffer", named("per_connection_buffer_limit_bytes { value: 1 }"),
+      {"small buffer",
+       named("per_connection_buffer_limit_bytes { value: 1 }"),
        {"per_connection_buffer_limit_bytes: 1 is too small"}},
       {"unknown socket",
        named(R"(transport_socket { name: "t" typed_config { type_url: "x/not.ours" } })"),
@@ -224,11 +237,18 @@ TEST(CompileCluster, RefusesBadClusters) {
        named(R"(typed_extension_protocol_options { key: "http" value {
          [type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions] {
            explicit_http_config { http_protocol_options {} } } } })"),
-       {"typed_extension_protocol_options[\"http\"]: Didn't find a registered implementation"}},
+       {"typed_extension_protocol_options[\"http\"]: Didn't find a registered network or http "
+        "filter or protocol options implementation for name: 'http'; use the key envoy."}},
+      {"options of another type",
+       named(R"(typed_extension_protocol_options { key: "x" value { type_url: "a/not.ours" } })"),
+       {"typed_extension_protocol_options[\"x\"]: Didn't find a registered implementation for "
+        "'x'"}},
       {"no protocol", named(Options("")), {options_error("explicit_http_config: needed")}},
-      {"empty protocol", named(Options("explicit_http_config {}")),
+      {"empty protocol",
+       named(Options("explicit_http_config {}")),
        {options_error("explicit_http_config: no protocol")}},
-      {"HTTP/3", named(Options("explicit_http_config { http3_protocol_options {} }")),
+      {"HTTP/3",
+       named(Options("explicit_http_config { http3_protocol_options {} }")),
        {options_error("explicit_http_config.http3_protocol_options: not supported")}},
       {"options of listeners",
        named(Options("explicit_http_config { http_protocol_options { accept_http_10: true "
@@ -260,7 +280,8 @@ TEST(CompileCluster, RefusesBadClusters) {
   }
 }
 
-// ---- assignments ---------------------------------------------------------------------------------
+// ---- assignments
+// ---------------------------------------------------------------------------------
 
 Assignment GoodAssignment(std::string_view text) {
   base::FieldErrors errors;
@@ -290,10 +311,9 @@ TEST(CompileAssignment, ReadsEveryHealthStatusAndHostname) {
       {"UNHEALTHY", Endpoint::Health::kUnhealthy}, {"DRAINING", Endpoint::Health::kDraining},
       {"TIMEOUT", Endpoint::Health::kTimeout},     {"DEGRADED", Endpoint::Health::kDegraded}};
   for (const auto& [name, health] : cases) {
-    const Assignment assignment = GoodAssignment(
-        base::Cat(R"(cluster_name: "c" endpoints { lb_endpoints { health_status: )", name,
-                  R"( endpoint { hostname: "h.example.com" )", SocketAddress("1.2.3.4", 5),
-                  "} } }"));
+    const Assignment assignment = GoodAssignment(base::Cat(
+        R"(cluster_name: "c" endpoints { lb_endpoints { health_status: )", name,
+        R"( endpoint { hostname: "h.example.com" )", SocketAddress("1.2.3.4", 5), "} } }"));
     ASSERT_EQ(assignment.endpoints.size(), 1U);
     EXPECT_EQ(assignment.endpoints[0].health, health) << name;
     EXPECT_EQ(assignment.endpoints[0].hostname, "h.example.com");
@@ -323,21 +343,26 @@ TEST(CompileAssignment, RefusesBadAssignments) {
   const std::string at = "endpoints[0].lb_endpoints[0].";
   const std::vector<BadCase> cases = {
       {"no name", "", {"cluster_name: needed"}},
-      {"DNS name over EDS", one(Lb("a.example.com", 80)),
+      {"DNS name over EDS",
+       one(Lb("a.example.com", 80)),
        {at + "endpoint.address.socket_address.address: malformed IP address: a.example.com"}},
-      {"port 0", one(Lb("1.2.3.4", 0)),
+      {"port 0",
+       one(Lb("1.2.3.4", 0)),
        {at + "endpoint.address.socket_address.port_value: nothing can be reached at port 0"}},
       {"no endpoint", one("lb_endpoints {}"), {at + "endpoint: needed"}},
-      {"endpoint by name", one("lb_endpoints { endpoint_name: 'x' }"),
+      {"endpoint by name",
+       one("lb_endpoints { endpoint_name: 'x' }"),
        {at + "endpoint_name: not supported"}},
       {"no address", one("lb_endpoints { endpoint {} }"), {at + "endpoint.address: needed"}},
-      {"weight 0", one(Lb("1.2.3.4", 1, "load_balancing_weight {}")),
+      {"weight 0",
+       one(Lb("1.2.3.4", 1, "load_balancing_weight {}")),
        {at + "load_balancing_weight: must be at least 1"}},
       {"weights overflow",
        one(base::Cat(Lb("1.2.3.4", 1, "load_balancing_weight { value: 4294967295 }"),
                      Lb("1.2.3.4", 2))),
        {"endpoints: the sum of load_balancing_weight exceeds"}},
-      {"spare endpoints", one(base::Cat("priority: 1 ", Lb("1.2.3.4", 1))),
+      {"spare endpoints",
+       one(base::Cat("priority: 1 ", Lb("1.2.3.4", 1))),
        {"endpoints[0].priority: only 0 is supported"}},
       {"hostname that splits headers",
        one(base::Cat(R"(lb_endpoints { endpoint { hostname: "a\r\nb" )",
@@ -350,7 +375,8 @@ TEST(CompileAssignment, RefusesBadAssignments) {
       {"no category",
        R"(cluster_name: "c" policy { drop_overloads { drop_percentage { numerator: 1 } } })",
        {"policy.drop_overloads[0].category: needed"}},
-      {"overprovisioning", R"(cluster_name: "c" policy { overprovisioning_factor { value: 1 } })",
+      {"overprovisioning",
+       R"(cluster_name: "c" policy { overprovisioning_factor { value: 1 } })",
        {"policy.overprovisioning_factor: not supported"}},
       {"two addresses",
        one(base::Cat("lb_endpoints { endpoint { ", SocketAddress("1.2.3.4", 5),
@@ -383,8 +409,8 @@ TEST(IsDnsName, TakesNamesOnly) {
   EXPECT_TRUE(IsDnsName(base::Cat(label, ".", label, ".", label, ".", std::string(61, 'a'))));
   EXPECT_FALSE(IsDnsName(base::Cat(label, ".", label, ".", label, ".", std::string(62, 'a'))));
   EXPECT_FALSE(IsDnsName(std::string(64, 'a')));
-  for (const std::string_view bad : {"", ".", "a..b", ".a", "a b", "a:80", "a/b", "[::1]", "a@b",
-                                     "\xc3\xa4"}) {
+  for (const std::string_view bad :
+       {"", ".", "a..b", ".a", "a b", "a:80", "a/b", "[::1]", "a@b", "\xc3\xa4"}) {
     EXPECT_FALSE(IsDnsName(bad)) << bad;
   }
 }

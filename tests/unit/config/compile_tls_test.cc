@@ -104,8 +104,9 @@ TEST(CompileUpstreamTls, VerifiesAgainstTheSystemsAuthoritiesByDefault) {
   EXPECT_EQ(tls.version_min, 0x0303);
   EXPECT_EQ(tls.version_max, 0x0304);
   // Also when validation_context is there but names no CA.
-  EXPECT_EQ(tls, Good(FromText<Context>(
-                     R"(sni: "google.com" common_tls_context { validation_context {} })")));
+  EXPECT_EQ(
+      tls,
+      Good(FromText<Context>(R"(sni: "google.com" common_tls_context { validation_context {} })")));
   EXPECT_EQ(tls, Good(FromText<Context>(R"(sni: "google.com" common_tls_context {
                                            validation_context { system_root_certs {} } })")));
 }
@@ -216,14 +217,13 @@ TEST(CompileUpstreamTls, RefusesWhatItCannotCheck) {
     return FromText<Context>(base::Cat(R"(sni: "a.b" common_tls_context { )", inside, "}"));
   };
   const auto names = [&](std::string_view matcher) {
-    return common(base::Cat("validation_context { match_typed_subject_alt_names { ", matcher,
-                            "} }"));
+    return common(
+        base::Cat("validation_context { match_typed_subject_alt_names { ", matcher, "} }"));
   };
   const std::string san = kCommon + "validation_context.match_typed_subject_alt_names[0].";
   ExpectError(names(R"(san_type: EMAIL matcher { exact: "a@b" })"), san + "san_type: not");
   ExpectError(names(R"(san_type: DNS matcher { suffix: ".b" })"), san + "matcher: not supported");
-  ExpectError(names(R"(san_type: DNS matcher { prefix: "a://" })"),
-              san + "matcher: not supported");
+  ExpectError(names(R"(san_type: DNS matcher { prefix: "a://" })"), san + "matcher: not supported");
   ExpectError(names(R"(san_type: URI matcher { prefix: "spiffe" })"),
               san + "matcher: not supported");
   ExpectError(names(R"(san_type: DNS matcher { exact: "" })"), san + "matcher.exact: empty");

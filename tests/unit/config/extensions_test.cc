@@ -24,14 +24,21 @@ google::protobuf::Any AnyOf(std::string_view type) {
 // Which alternative of Extension::compile a category's callers take out.
 std::size_t CompileIndex(ExtensionCategory category) {
   switch (category) {
-    case ExtensionCategory::kNetworkFilter: return 0;
-    case ExtensionCategory::kListenerFilter: return 99;  // None.
-    case ExtensionCategory::kHttpFilter: return 1;
-    case ExtensionCategory::kPerRoute: return 2;
-    case ExtensionCategory::kAccessLogger: return 3;
-    case ExtensionCategory::kDownstreamTransportSocket: return 4;
+    case ExtensionCategory::kNetworkFilter:
+      return 0;
+    case ExtensionCategory::kListenerFilter:
+      return 99;  // None.
+    case ExtensionCategory::kHttpFilter:
+      return 1;
+    case ExtensionCategory::kPerRoute:
+      return 2;
+    case ExtensionCategory::kAccessLogger:
+      return 3;
+    case ExtensionCategory::kDownstreamTransportSocket:
+      return 4;
     case ExtensionCategory::kUpstreamTransportSocket:
-    case ExtensionCategory::kProtocolOptions: return 5;
+    case ExtensionCategory::kProtocolOptions:
+      return 5;
   }
   return 99;
 }
@@ -54,8 +61,7 @@ TEST(Extensions, AreFoundInTheirCategoryOnly) {
   EXPECT_EQ(FindExtension(ExtensionCategory::kPerRoute, AnyOf(router)), nullptr);
   EXPECT_EQ(FindExtension(ExtensionCategory::kHttpFilter, {}), nullptr);
   EXPECT_EQ(FindExtension(ExtensionCategory::kHttpFilter, AnyOf("")), nullptr);
-  EXPECT_EQ(FindExtension(ExtensionCategory::kHttpFilter, AnyOf(base::Cat(router, "x"))),
-            nullptr);
+  EXPECT_EQ(FindExtension(ExtensionCategory::kHttpFilter, AnyOf(base::Cat(router, "x"))), nullptr);
   // Without a slash it is no type URL.
   google::protobuf::Any bare;
   bare.set_type_url(std::string(router));
@@ -68,13 +74,12 @@ TEST(Extensions, UnknownOnesAreNamedWithWhatIsSupported) {
   AddUnknownExtension(ExtensionCategory::kListenerFilter, "a\nb", AnyOf("x.Y"), errors);
   EXPECT_THAT(
       Lines(errors),
-      testing::ElementsAre(
-          ": Didn't find a registered implementation for 'my.rbac' with type URL: "
-          "'type.googleapis.com/x.RBAC'; use an @type that is supported here: "
-          "envoy.extensions.filters.http.cors.v3.Cors, "
-          "envoy.extensions.filters.http.router.v3.Router",
-          testing::AllOf(testing::HasSubstr("none of this kind is supported"),
-                         testing::Not(testing::HasSubstr("\n")))));
+      testing::ElementsAre(": Didn't find a registered implementation for 'my.rbac' with type URL: "
+                           "'type.googleapis.com/x.RBAC'; use an @type that is supported here: "
+                           "envoy.extensions.filters.http.cors.v3.Cors, "
+                           "envoy.extensions.filters.http.router.v3.Router",
+                           testing::AllOf(testing::HasSubstr("none of this kind is supported"),
+                                          testing::Not(testing::HasSubstr("\n")))));
 }
 
 // SLUICE_UPDATE_GOLDEN=1 rewrites the file.
@@ -90,7 +95,8 @@ TEST(Defaults, DocumentIsPrintedFromTheCode) {
 
 TEST(Defaults, EveryDifferenceHasAReasonAndNothingElse) {
   int differences = 0;
-  for (const std::string_view line : base::Split(DefaultsDocument(), '\n')) {
+  const std::string document = DefaultsDocument();
+  for (const std::string_view line : base::Split(document, '\n')) {
     if (!line.starts_with("| `")) continue;
     const auto cells = base::Split(line, '|');
     ASSERT_EQ(cells.size(), 6U) << line;
