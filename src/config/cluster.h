@@ -63,7 +63,6 @@ struct BreakerLimits {
   std::uint32_t pending_max = 1024;
   std::uint32_t requests_max = 1024;
   std::uint32_t retries_max = 3;
-  bool track_remaining = false;
   bool operator==(const BreakerLimits&) const = default;
 };
 

@@ -152,7 +152,6 @@ void CompileBreakers(const clusterv3::CircuitBreakers& proto, Cluster& out,
     }
     if (thresholds.has_max_requests()) limits.requests_max = thresholds.max_requests().value();
     if (thresholds.has_max_retries()) limits.retries_max = thresholds.max_retries().value();
-    limits.track_remaining = thresholds.track_remaining();
   }
 }
 

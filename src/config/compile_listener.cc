@@ -163,7 +163,9 @@ std::shared_ptr<const Listener> CompileListener(const listenerv3::Listener& prot
       errors.AddAt("tcp_backlog_size", "out of range; write 1 to 2147483647, as 4096");
     }
   }
-  if (proto.has_enable_reuse_port()) out->reuse_port = proto.enable_reuse_port().value();
+  if (proto.has_enable_reuse_port() && !proto.enable_reuse_port().value()) {
+    errors.AddAt("enable_reuse_port", "every worker has a socket of its own; leave it out");
+  }
   return out;
 }
 

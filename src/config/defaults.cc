@@ -57,7 +57,6 @@ const std::vector<Row>& ListenerRows() {
        "bounds what slow readers hold: 1 MiB for each of 10,000 clients is 10 GB"},
       {"tcp_backlog_size", [](Defaults d) { return base::Cat(DefaultListener(d).tcp_backlog); },
        ""},
-      {"enable_reuse_port", [](Defaults d) { return Bool(DefaultListener(d).reuse_port); }, ""},
   };
   return *rows;
 }

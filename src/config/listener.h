@@ -92,7 +92,6 @@ struct Listener {
   std::vector<FilterChain> filter_chains;              // Exactly one for now.
   std::uint32_t connection_buffer_limit_bytes = 64 * 1024;  // Envoy: 1 MiB.
   std::uint32_t tcp_backlog = 4096;
-  bool reuse_port = true;
   bool ipv4_compat = false;
   std::string stat_prefix;                             // "": the address.
 

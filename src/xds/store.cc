@@ -140,7 +140,12 @@ ApplyResult Store::Apply(const Response& response, const std::set<std::string>& 
             [&](std::string_view bytes, const auto*, base::FieldErrors& errors) {
               envoy::config::cluster::v3::Cluster proto;
               if (!Parse(bytes, proto, errors)) return std::shared_ptr<const config::Cluster>();
-              return config::CompileCluster(proto, options, errors);
+              auto cluster = config::CompileCluster(proto, options, errors);
+              if (cluster != nullptr && cluster->http2) {
+                errors.AddAt("typed_extension_protocol_options",
+                             "HTTP/2 to upstreams is not supported; write http_protocol_options");
+              }
+              return cluster;
             },
             now);
         break;
@@ -170,7 +175,9 @@ ApplyResult Store::Apply(const Response& response, const std::set<std::string>& 
             response, resource.bytes, routes_,
             [&](std::string_view bytes, const config::RouteTable* previous,
                 base::FieldErrors& errors) {
-              return config::CompileRouteTableBytes(bytes, previous, options, errors);
+              auto table = config::CompileRouteTableBytes(bytes, previous, options, errors);
+              if (table != nullptr && table->validate_clusters) CheckClusters(*table, errors);
+              return table;
             },
             now);
         break;
@@ -182,6 +189,16 @@ ApplyResult Store::Apply(const Response& response, const std::set<std::string>& 
     view_.versions[static_cast<std::size_t>(response.type)] = response.version;
   }
   return std::move(result_);
+}
+
+void Store::CheckClusters(const config::RouteTable& table, base::FieldErrors& errors) const {
+  config::VisitClusters(table, [&](const config::VirtualHost& host, const config::Route& route,
+                                   std::string_view name) {
+    if (clusters_.Find(name) != nullptr || static_clusters_.contains(std::string(name))) return;
+    errors.Add(base::Cat("virtual host '", base::Printable(host.name), "', route '",
+                         base::Printable(route.name), "': unknown cluster '",
+                         base::Printable(name), "'"));
+  });
 }
 
 void Store::Retain(ResourceType type, const std::set<std::string>& names) {

@@ -76,6 +76,7 @@ class Store {
   template <typename T>
   void ApplyOne(const Response& response, std::string_view bytes, config::ShardedMap<T>& values,
                 const Compile<T>& compile, base::WallTime now);
+  void CheckClusters(const config::RouteTable& table, base::FieldErrors& errors) const;
   void Reject(ResourceType type, const std::string& name, std::string_view details,
               std::string_view version, base::WallTime now);
   template <typename T>

@@ -110,7 +110,7 @@ TEST(CompileCluster, ReadsLimitsAndProtocolOptions) {
          common_lb_config { healthy_panic_threshold { value: 0 } }
          circuit_breakers {
            thresholds { max_connections { value: 1 } max_pending_requests { value: 2 }
-                        max_requests { value: 3 } max_retries { value: 4 } track_remaining: true }
+                        max_requests { value: 3 } max_retries { value: 4 } }
            thresholds { priority: HIGH max_requests { value: 9 } } }
          upstream_connection_options { tcp_keepalive {
            keepalive_probes { value: 3 } keepalive_time { value: 60 } } } )",

@@ -18,7 +18,7 @@ TEST(CompileListener, ReadsAddressesAndOptions) {
       additional_addresses { address { socket_address { address: "::1" port_value: 0 } } }
       additional_addresses { address { pipe { path: "/run/in.sock" } } }
       stat_prefix: "front" per_connection_buffer_limit_bytes { value: 32768 }
-      tcp_backlog_size { value: 128 } enable_reuse_port { value: false })"));
+      tcp_backlog_size { value: 128 })"));
   EXPECT_EQ(listener.name, "l");
   EXPECT_EQ(listener.address.ToString(), "127.0.0.1:8000");
   ASSERT_EQ(listener.additional_addresses.size(), 2U);
@@ -27,7 +27,6 @@ TEST(CompileListener, ReadsAddressesAndOptions) {
   EXPECT_EQ(listener.stat_prefix, "front");
   EXPECT_EQ(listener.connection_buffer_limit_bytes, 32768U);
   EXPECT_EQ(listener.tcp_backlog, 128U);
-  EXPECT_FALSE(listener.reuse_port);
 }
 
 TEST(CompileListener, DualStackWildcard) {

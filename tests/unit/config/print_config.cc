@@ -25,7 +25,6 @@ class Printer {
     Text("stat_prefix", value.stat_prefix);
     Number("buffer", value.connection_buffer_limit_bytes, none.connection_buffer_limit_bytes);
     Number("backlog", value.tcp_backlog, none.tcp_backlog);
-    Bool("reuse_port", value.reuse_port, none.reuse_port);
     Bool("ipv4_compat", value.ipv4_compat, none.ipv4_compat);
     for (const FilterChain& chain : value.filter_chains) {
       Line("chain ", Quoted(chain.name));
@@ -51,8 +50,7 @@ class Printer {
       const BreakerLimits& limits = value.breakers[i];
       if (limits == BreakerLimits()) continue;
       Line(i == 0 ? "limits" : "limits HIGH", " connections ", limits.connections_max, " pending ",
-           limits.pending_max, " requests ", limits.requests_max, " retries ", limits.retries_max,
-           limits.track_remaining ? " tracked" : "");
+           limits.pending_max, " requests ", limits.requests_max, " retries ", limits.retries_max);
     }
     if (value.tls) Print(*value.tls);
     if (value.keepalive) {
