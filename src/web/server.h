@@ -11,7 +11,7 @@
 //   - POST, PUT, PATCH and DELETE that a page elsewhere can send without asking: a body with a
 //     content type of forms, or a Sec-Fetch-Site other than same-origin or none;
 //   - 401 without the token, where one is set;
-//   - heads, bodies, waits and connections beyond the limits (431, 413, 408, 503).
+//   - heads, bodies and connections beyond the limits (431, 413, 503); who takes too long is closed.
 
 #include <chrono>
 #include <cstddef>

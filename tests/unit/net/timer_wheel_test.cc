@@ -1,5 +1,6 @@
 #include "net/timer_wheel.h"
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <vector>
@@ -156,7 +157,8 @@ class Property {
   void Arm(std::size_t index) {
     const std::uint64_t after_ms = AnyDelayMs();
     timers_[index].timer->Arm(wheel_, after_ms);
-    due_[index] = now_us_ + after_ms * 1000;
+    // The tick of now has been processed: what is due on it fires on the next.
+    due_[index] = std::max(now_us_ + after_ms * 1000, now_us_ / 10'000 * 10'000 + 1);
   }
 
   void Step() {
