@@ -88,7 +88,7 @@ namespace sluice::observe {
 
 #define SLUICE_SERVER_STATS(C, G, H)                                                              \
   G(uptime) G(live) G(state) G(concurrency) G(memory_allocated) G(memory_heap_size)               \
-  G(memory_physical_size) G(total_connections) G(days_until_first_cert_expiring) G(hot_restart_epoch)\
+  G(memory_physical_size) G(total_connections) G(days_until_first_cert_expiring) G(version)\
   C(static_unknown_fields) C(dynamic_unknown_fields) C(debug_assertion_failures)                  \
   C(access_log_dropped) C(accept_paused) H(main_loop_lag_us) H(initialization_time_ms)
 

@@ -12,17 +12,38 @@
 namespace sluice::server {
 namespace {
 
+constexpr AdminParameter kFormat[] = {{"format", "File format to use; One of (text, json)"}};
+constexpr AdminParameter kPrometheusParameters[] = {
+    {"filter", "Regular expression (Google re2) for filtering stats"},
+    {"type", "Stat types to include; One of (All, Counters, Histograms, Gauges)"},
+    {"usedonly", "Only stats that were ever written (the default; off: all)"},
+};
+constexpr AdminParameter kStatsParameters[] = {
+    {"usedonly", "Only stats that were ever written"},
+    {"filter", "Regular expression (Google re2) for filtering stats"},
+    {"format", "Format to use; One of (json, prometheus, text)"},
+    {"type", "Stat types to include; One of (All, Counters, Histograms, Gauges, TextReadouts)"},
+    {"histogram_buckets",
+     "Histogram bucket display mode; One of (cumulative, disjoint, summary)"},
+};
+
 // Sorted by path, as /help prints them.
 constexpr AdminCommand kCommands[] = {
     {"/drain_listeners", true, "drain listeners", &HandleDrainListeners, {}},
     {"/healthcheck/fail", true, "cause the server to fail health checks", &HandleHealthcheckFail,
      {}},
     {"/healthcheck/ok", true, "cause the server to pass health checks", &HandleHealthcheckOk, {}},
+    {"/listeners", false, "print listener info", &HandleListeners, kFormat},
+    {"/metrics", false, "print server stats in prometheus format", &HandlePrometheus,
+     kPrometheusParameters},
     {"/quitquitquit", true, "exit the server", &HandleQuit, {}},
     {"/ready", false, "print server state, return 200 if LIVE, otherwise return 503", &HandleReady,
      {}},
     {"/reopen_logs", true, "reopen access logs", &HandleReopenLogs, {}},
     {"/reset_counters", true, "reset all counters to zero", &HandleResetCounters, {}},
+    {"/stats", false, "print server stats", &HandleStats, kStatsParameters},
+    {"/stats/prometheus", false, "print server stats in prometheus format", &HandlePrometheus,
+     kPrometheusParameters},
 };
 
 std::string HelpText() {

@@ -42,6 +42,9 @@ struct AdminSources {
   std::function<void(bool graceful)> drain_listeners;
   std::function<void()> quit;
   std::function<void()> reopen_logs;
+  // Admin's own block: "server." gauges that are only known when somebody asks. No other thread
+  // writes it.
+  observe::ServerStats& stats;
 };
 
 class Admin {

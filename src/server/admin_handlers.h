@@ -3,10 +3,13 @@
 //
 // Admin thread. A handler reads immutable views and cells; commands hand over to main.
 
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "server/admin.h"
+#include "server/json_writer.h"
 #include "web/message.h"
 
 namespace sluice::server {
@@ -29,6 +32,10 @@ struct AdminCommand {
 // Text or JSON with Envoy's headers.
 web::WebResponse AdminText(std::string body, unsigned status = 200);
 web::WebResponse AdminJson(std::string body);
+// ?format=text (the default) or json; nullopt for another.
+std::optional<bool> WantsJson(const web::WebRequest& request);
+// An envoy.config.core.v3.Address as the next value.
+void WriteAddressJson(const base::Address& address, JsonWriter& json);
 
 // admin_state.cc
 web::WebResponse HandleReady(AdminSources& sources, const web::WebRequest& request);
@@ -38,5 +45,15 @@ web::WebResponse HandleDrainListeners(AdminSources& sources, const web::WebReque
 web::WebResponse HandleQuit(AdminSources& sources, const web::WebRequest& request);
 web::WebResponse HandleReopenLogs(AdminSources& sources, const web::WebRequest& request);
 web::WebResponse HandleResetCounters(AdminSources& sources, const web::WebRequest& request);
+
+// admin_listeners.cc
+web::WebResponse HandleListeners(AdminSources& sources, const web::WebRequest& request);
+
+// admin_stats.cc
+web::WebResponse HandleStats(AdminSources& sources, const web::WebRequest& request);
+web::WebResponse HandlePrometheus(AdminSources& sources, const web::WebRequest& request);
+
+// admin_process.cc: "server." gauges, as of now.
+void UpdateServerGauges(AdminSources& sources);
 
 }  // namespace sluice::server

@@ -166,7 +166,6 @@ bool Server::Begin() {
     w.loop.Post([&w] {
       if (w.shutting_down) return;
       w.state = ServerState::kLive;
-      w.stats.live.Set(1);
       SLUICE_LOG(kInfo, kMain, "all dependencies initialized. serving");
     });
   };
@@ -196,7 +195,9 @@ int Server::Run() {
           });
         },
         [this, &w] { w.loop.Post([this] { BeginShutdown(false); }); },
-        [this] { ReopenLogs(); }});
+        [this] { ReopenLogs(); },
+        w.registry.Get<observe::ServerStats>(observe::Scope::kServer, "",
+                                             observe::Registry::kMainOwner - 2)});
     const absl::StatusOr<base::Address> address = w.admin->Start();
     if (!address.ok()) {
       std::fprintf(stderr, "sluice: admin: %s\n",
@@ -237,7 +238,6 @@ void Server::BeginShutdown(bool grace) {
   if (w.shutting_down) return;
   w.shutting_down = true;
   w.state = ServerState::kDraining;
-  w.stats.live.Set(0);
   SLUICE_LOG(kInfo, kMain, "shutting down: connections drain, exit within ",
              w.options.shutdown_time_s, " s");
   w.publisher->listeners().BeginDrainAll();
