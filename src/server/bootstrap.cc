@@ -1,10 +1,25 @@
 // The one file of this room that knows protobuf: what the server says about itself on the wire.
+#include <google/protobuf/stubs/logging.h>
+
+#include "base/log.h"
 #include "envoy/config/core/v3/base.pb.h"
 #include "envoy/type/v3/semantic_version.pb.h"
 #include "server/node_proto.h"
 #include "server/version.h"
 
 namespace sluice::server {
+
+void TakeProtobufLog() {
+  google::protobuf::SetLogHandler([](google::protobuf::LogLevel level, const char*, int,
+                                     const std::string& message) {
+    // What a hostile control plane can provoke is worth a debug line each, not a flood.
+    if (level >= google::protobuf::LOGLEVEL_FATAL) {
+      SLUICE_LOG(kCritical, kConfig, "protobuf: ", message);
+    } else {
+      SLUICE_LOG(kDebug, kConfig, "protobuf: ", message);
+    }
+  });
+}
 
 std::string NodeBytes(const config::Node& node) {
   envoy::config::core::v3::Node proto;

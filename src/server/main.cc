@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "net/signals.h"
+#include "server/node_proto.h"
 #include "server/options.h"
 #include "server/server.h"
 
@@ -22,6 +23,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "sluice: --log-path %s: cannot be opened\n", options.log_path.c_str());
     return 1;
   }
+  sluice::server::TakeProtobufLog();
   auto bootstrap = sluice::server::LoadBootstrapFor(options);
   if (bootstrap == nullptr) return 1;
   if (options.mode == Options::Mode::kValidate) {

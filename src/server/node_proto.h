@@ -11,4 +11,7 @@ namespace sluice::server {
 // the client features Sluice really has.
 std::string NodeBytes(const config::Node& node);
 
+// Sends what libprotobuf prints to stderr into our log. Call before threads.
+void TakeProtobufLog();
+
 }  // namespace sluice::server
