@@ -50,7 +50,7 @@ fuzz-smoke: build/.deps-build ## each fuzz target for FUZZ_SECONDS (20)
 bench: build build/.deps-bench ## micro-benchmarks, then the load comparison
 	@ninja -C build/release -j $(JOBS) --quiet benches
 	@for program in build/release/bin/bench_*; do echo "== $${program##*/}"; "$$program"; done
-	@if [ -x bench/load/run.sh ]; then bench/load/run.sh; fi
+	@tests/bench/load/run.sh
 
 lint: build/.deps-build build/.deps-lint ## layers, each header alone, clang-tidy: the whole tree
 	@$(call configure,dev)
