@@ -113,7 +113,10 @@ void Loop::Dispatch(int timeout_ms) {
   now_ = clock_.Now();
   timers_.SetNow(now_);
   dispatching_.clear();
-  for (int i = 0; i < count; ++i) dispatching_.push_back(events[i].data.ptr);
+  for (int i = 0; i < count; ++i) {
+    void* const pollable = events[i].data.ptr;  // A copy: the kernel's struct is packed.
+    dispatching_.push_back(pollable);
+  }
   for (int i = 0; i < count; ++i) {
     auto* pollable = static_cast<Pollable*>(dispatching_[static_cast<std::size_t>(i)]);
     if (pollable != nullptr) pollable->OnEvents(events[i].events);

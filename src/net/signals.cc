@@ -12,6 +12,14 @@
 namespace sluice::net {
 namespace {
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr bool kSanitizerReportsCrashes = true;
+#else
+constexpr bool kSanitizerReportsCrashes = false;
+#endif
+#endif
+
 constexpr int kHeard[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
 constexpr int kCrashes[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
 constexpr int kFramesMax = 64;
@@ -75,7 +83,7 @@ void Signals::OnEvents(std::uint32_t) {
 }
 
 void InstallCrashHandler() {
-#if !(defined(__has_feature) && (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer)))
+  if (kSanitizerReportsCrashes) return;
   static char stack[kStackBytes];  // A stack that overflowed cannot run the handler.
   stack_t alternative = {};
   alternative.ss_sp = stack;
@@ -87,7 +95,6 @@ void InstallCrashHandler() {
   action.sa_handler = &OnCrash;
   action.sa_flags = static_cast<int>(SA_RESETHAND | SA_ONSTACK | SA_NODEFER);
   for (const int signal : kCrashes) sigaction(signal, &action, nullptr);
-#endif
 }
 
 }  // namespace sluice::net

@@ -98,7 +98,9 @@ IoResult SocketStream::Write(std::span<const std::string_view> pieces) {
     writable_ = false;
     return {IoStatus::kWouldBlock, 0};
   }
-  Fail();
+  // A server that answered early and closed: its answer can still be read.
+  write_ended_ = true;
+  readable_ = true;
   return {IoStatus::kError, 0};
 }
 
