@@ -2,7 +2,7 @@
 // What an operator writes: listeners, apps, hosts and their routes, as values. One value is one whole
 // configuration; changing means making a new one.
 //
-// Pure but for nothing; any thread. Parsing reports every mistake with file:line and field path.
+// Pure; any thread. Parsing reports every mistake with file:line and field path.
 
 #include <cstdint>
 #include <map>
@@ -37,18 +37,22 @@ struct HeaderEdits {
   bool operator==(const HeaderEdits&) const = default;
 };
 
+struct RouteRespond {
+  int status = 200;
+  std::string body;
+  bool operator==(const RouteRespond&) const = default;
+};
+
+struct RouteRedirect {
+  std::string to;                   // A path, or a whole URL.
+  int status = 301;
+  bool operator==(const RouteRedirect&) const = default;
+};
+
 struct RouteSpec {
   enum class Match : std::uint8_t { kPath, kPrefix, kExact, kRegex };
-  struct Respond {
-    int status = 200;
-    std::string body;
-    bool operator==(const Respond&) const = default;
-  };
-  struct Redirect {
-    std::string to;                 // A path, or a whole URL.
-    int status = 301;
-    bool operator==(const Redirect&) const = default;
-  };
+  using Respond = RouteRespond;
+  using Redirect = RouteRedirect;
 
   std::string id;                   // Given by us when the operator names none; stable.
   Match match = Match::kPath;       // kPath: that path and below.
@@ -63,7 +67,8 @@ struct RouteSpec {
   bool strip_prefix = false;
   std::string rewrite;              // New prefix; "": none.
   std::string host_header;          // Host sent upstream; "": the client's, or the URL's for https.
-  std::optional<std::uint64_t> timeout_ms;
+  std::optional<std::uint64_t> timeout_ms;  // Of the whole answer; unset or 0: none, since streams
+                                            // may last.
   HeaderEdits request_headers;
   HeaderEdits response_headers;
   bool operator==(const RouteSpec&) const = default;
@@ -98,15 +103,26 @@ struct AppsConfig {
 // apps or listeners, bad URLs, ... are all reported; the result then must not be used.
 AppsConfig ParseApps(std::string_view text, std::string_view file, base::FieldErrors& errors);
 // One route, app or host as JSON, for the API's smaller calls.
+// Locations there are "body:line". A route keeps an empty id when it has none.
 RouteSpec ParseRoute(std::string_view json, base::FieldErrors& errors);
 AppSpec ParseApp(std::string_view json, base::FieldErrors& errors);
 HostSpec ParseHost(std::string_view json, base::FieldErrors& errors);
 // References and ranges of a whole configuration, wherever it came from.
 void CheckApps(const AppsConfig& config, base::FieldErrors& errors);
+// Gives an id to each route that has none: made of its path, so that it survives edits elsewhere.
+void AssignRouteIds(HostSpec& host);
+void AssignRouteIds(AppsConfig& config);
+// Copies errors found after parsing, such as BuildSnapshot()'s, with the lines of their paths.
+void LocateErrors(const base::FieldErrors& from, std::string_view text, std::string_view file,
+                  base::FieldErrors& to);
+// "apps.web", "hosts[\"a.example.com\"]": how errors name an entry.
+std::string EntryPath(std::string_view section, std::string_view name);
 
 // ParseApps(Print...(c)) == c.
 std::string PrintAppsYaml(const AppsConfig& config);
 std::string PrintAppsJson(const AppsConfig& config);
 std::string PrintRouteJson(const RouteSpec& route);
+std::string PrintAppJson(const AppSpec& app);
+std::string PrintHostJson(const HostSpec& host);
 
 }  // namespace sluice::control

@@ -25,6 +25,9 @@ std::string_view TypeUrl(Type type);
 // False for a type we do not serve.
 bool FindType(std::string_view url, Type& type);
 
+// 128 bits in hex, the same in every process: for versions and ETags, not against forgers.
+std::string ContentHash(std::string_view bytes);
+
 struct Resource {
   std::string name;
   std::string version;  // Hash of `bytes`.
@@ -37,6 +40,8 @@ struct Snapshot {
     std::map<std::string, std::shared_ptr<const Resource>, std::less<>> resources;
   };
   std::array<OfType, static_cast<std::size_t>(Type::kCount)> types;
+  // What it was built from: hosts that did not change are not built again.
+  std::shared_ptr<const AppsConfig> source;
 
   const OfType& Of(Type type) const { return types[static_cast<std::size_t>(type)]; }
   OfType& Of(Type type) { return types[static_cast<std::size_t>(type)]; }

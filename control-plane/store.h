@@ -7,9 +7,11 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "apps.h"
+#include "base/field_errors.h"
 #include "snapshot.h"
 
 namespace sluice::control {
@@ -36,6 +38,8 @@ class Store {
   // The same from a function over a copy: small edits. `edit` may refuse.
   absl::Status Edit(const std::function<absl::Status(AppsConfig&)>& edit,
                     std::string_view if_match);
+  // Every error of the last Replace() or Edit() that failed with InvalidArgument.
+  const std::vector<base::FieldError>& refusal() const { return refusal_; }
 
  private:
   absl::Status Write(const AppsConfig& config);
@@ -43,6 +47,7 @@ class Store {
   std::string data_dir_;
   std::function<void(const StoredConfig&)> changed_;
   StoredConfig current_;
+  std::vector<base::FieldError> refusal_;
 };
 
 }  // namespace sluice::control

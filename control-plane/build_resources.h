@@ -1,0 +1,45 @@
+#pragma once
+// Specs to xDS messages, one function per resource. Internal to build_resources*.cc.
+//
+// Pure but for reading CA files. REQUIRES, for all: the specs passed CheckApps().
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "apps.h"
+
+namespace google::protobuf { class Message; }
+namespace envoy::config::cluster::v3 { class Cluster; }
+namespace envoy::config::endpoint::v3 { class ClusterLoadAssignment; }
+namespace envoy::config::listener::v3 { class Listener; }
+namespace envoy::config::route::v3 { class RouteConfiguration; class VirtualHost; }
+namespace sluice::base { class FieldErrors; }
+
+namespace sluice::control {
+
+// Answers of our own may be as long as CheckApps() lets them be.
+inline constexpr std::uint32_t kRespondBytesMax = 64 * 1024;
+
+// Maps in the order of their keys, so that equal specs have equal bytes.
+std::string SerializeDeterministic(const google::protobuf::Message& message);
+
+// Whether its endpoints travel apart (EDS): all its URLs are IP addresses. Else DNS.
+bool HasAssignment(const AppSpec& app);
+// What an https app wants as its Host; "" for others.
+std::string OwnHost(const AppSpec& app);
+
+// A CA file that cannot be read is an error at the current scope.
+envoy::config::cluster::v3::Cluster BuildCluster(const std::string& name, const AppSpec& app,
+                                                 base::FieldErrors& errors);
+envoy::config::endpoint::v3::ClusterLoadAssignment BuildAssignment(const std::string& name,
+                                                                   const AppSpec& app);
+envoy::config::listener::v3::Listener BuildListener(const std::string& name,
+                                                    const ListenerSpec& listener);
+// The table of a listener without its virtual hosts.
+envoy::config::route::v3::RouteConfiguration BuildRouteFrame(const std::string& name);
+envoy::config::route::v3::VirtualHost BuildVirtualHost(const std::string& name,
+                                                       const HostSpec& host,
+                                                       const AppsConfig& config);
+
+}  // namespace sluice::control
