@@ -14,8 +14,12 @@ constexpr std::uint64_t kRestMs = 100;
 }  // namespace
 
 Acceptor::Acceptor(Loop& loop, int listen_fd, Accepted accepted, void* owner)
-    : loop_(loop), listen_fd_(listen_fd), accepted_(accepted), owner_(owner),
-      rest_(&OnRested, this), more_(loop, &OnRested, this) {
+    : loop_(loop),
+      listen_fd_(listen_fd),
+      accepted_(accepted),
+      owner_(owner),
+      rest_(&OnRested, this),
+      more_(loop, &OnRested, this) {
   if (!loop_.Add(listen_fd_, *this)) {
     SLUICE_LOG(kError, kConnection, "cannot watch a listening socket: errno ", errno);
   }

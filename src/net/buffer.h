@@ -24,10 +24,10 @@ class BufferPool {
 
  private:
   friend class Buffer;
-  char* Take(std::size_t bytes);         // Null past bytes_max.
+  char* Take(std::size_t bytes);  // Null past bytes_max.
   void Give(char* block, std::size_t bytes);
 
-  std::vector<char*> free_;              // At most 64 blocks of kBlockBytes.
+  std::vector<char*> free_;  // At most 64 blocks of kBlockBytes.
   std::size_t bytes_in_use_ = 0;
   const std::size_t bytes_max_;
 };

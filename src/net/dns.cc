@@ -22,9 +22,9 @@ namespace {
 
 constexpr int kTimeoutMs = 5000;
 constexpr int kTries = 4;
-constexpr int kReadsMax = 64;  // Per event.
-constexpr std::size_t kInFlightMax = 128;   // The rest waits: a burst would overflow the socket.
-constexpr std::size_t kAddressesMax = 1024; // Per answer.
+constexpr int kReadsMax = 64;                // Per event.
+constexpr std::size_t kInFlightMax = 128;    // The rest waits: a burst would overflow the socket.
+constexpr std::size_t kAddressesMax = 1024;  // Per answer.
 constexpr std::uint32_t kTtlMaxS = 7 * 24 * 3600;
 
 // What c-ares and the system's hosts file could misread goes nowhere.
@@ -35,8 +35,8 @@ bool IsName(std::string_view name) {
     if (label.empty() || label.size() > 63) return false;
     for (const char c : label) {
       const char lower = base::ToLower(c);
-      const bool good = (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
-                        c == '_';
+      const bool good =
+          (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
       if (!good) return false;
     }
   }
@@ -165,11 +165,20 @@ void AresResolver::StartWaiting() {
 void AresResolver::Start(std::uint64_t ticket, Request& request) {
   int family = AF_UNSPEC;
   switch (request.family) {
-    case DnsFamily::kV4Only: family = AF_INET; break;
-    case DnsFamily::kV6Only: family = AF_INET6; break;
-    case DnsFamily::kAuto: family = request.second_try ? AF_INET : AF_INET6; break;
-    case DnsFamily::kV4Preferred: family = request.second_try ? AF_INET6 : AF_INET; break;
-    case DnsFamily::kAll: break;
+    case DnsFamily::kV4Only:
+      family = AF_INET;
+      break;
+    case DnsFamily::kV6Only:
+      family = AF_INET6;
+      break;
+    case DnsFamily::kAuto:
+      family = request.second_try ? AF_INET : AF_INET6;
+      break;
+    case DnsFamily::kV4Preferred:
+      family = request.second_try ? AF_INET6 : AF_INET;
+      break;
+    case DnsFamily::kAll:
+      break;
   }
   ares_addrinfo_hints hints = {};
   hints.ai_family = family;
@@ -209,14 +218,14 @@ void AresResolver::OnResult(std::uint64_t ticket, int status, const ares_addrinf
   if (!answer.addresses.empty()) {
     answer.status = DnsAnswer::Status::kOk;
   } else {
-    const bool no_records = status == ARES_SUCCESS || status == ARES_ENODATA ||
-                            status == ARES_ENOTFOUND;
+    const bool no_records =
+        status == ARES_SUCCESS || status == ARES_ENODATA || status == ARES_ENOTFOUND;
     answer.status = no_records ? DnsAnswer::Status::kNoRecords : DnsAnswer::Status::kFailure;
     answer.error = ares_strerror(no_records && status == ARES_SUCCESS ? ARES_ENODATA : status);
     answer.ttl_s = 0;
     Request& request = *found->second;
-    const bool has_second = request.family == DnsFamily::kAuto ||
-                            request.family == DnsFamily::kV4Preferred;
+    const bool has_second =
+        request.family == DnsFamily::kAuto || request.family == DnsFamily::kV4Preferred;
     // A server that answers one family with an error may still know the other.
     if (has_second && !request.second_try) {
       request.second_try = true;

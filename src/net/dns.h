@@ -17,8 +17,8 @@ enum class DnsFamily : std::uint8_t { kAuto, kV4Only, kV6Only, kV4Preferred, kAl
 
 struct DnsAnswer {
   enum class Status : std::uint8_t { kOk, kNoRecords, kFailure };
-  Status status = Status::kFailure;       // kNoRecords: the name exists not, or has no address.
-  std::vector<base::Address> addresses;   // Port 0; sorted, without duplicates.
+  Status status = Status::kFailure;      // kNoRecords: the name exists not, or has no address.
+  std::vector<base::Address> addresses;  // Port 0; sorted, without duplicates.
   std::uint32_t ttl_s = 0;
   std::string error;
 };

@@ -58,8 +58,7 @@ FileDescriptor BindTcp(const base::Address& address, bool ipv4_compat, bool reus
   return fd;
 }
 
-absl::StatusOr<ListenSockets> ListenTcp(const base::Address& wanted,
-                                        const ListenOptions& options) {
+absl::StatusOr<ListenSockets> ListenTcp(const base::Address& wanted, const ListenOptions& options) {
   ListenSockets result;
   result.address = wanted;
   // Without SO_REUSEPORT, or a second instance would take half of the first one's clients.

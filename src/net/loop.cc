@@ -152,10 +152,10 @@ void Loop::MakeReady(Waiter& waiter) {
 }
 
 void Loop::ForgetReady(Waiter& waiter) {
-  Waiter*& before = waiter.previous_ready_ != nullptr ? waiter.previous_ready_->next_ready_
-                                                      : ready_first_;
-  Waiter*& after = waiter.next_ready_ != nullptr ? waiter.next_ready_->previous_ready_
-                                                 : ready_last_;
+  Waiter*& before =
+      waiter.previous_ready_ != nullptr ? waiter.previous_ready_->next_ready_ : ready_first_;
+  Waiter*& after =
+      waiter.next_ready_ != nullptr ? waiter.next_ready_->previous_ready_ : ready_last_;
   before = waiter.next_ready_;
   after = waiter.previous_ready_;
   waiter.queued_ = false;

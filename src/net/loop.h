@@ -90,9 +90,9 @@ class Loop {
   Deferred* deferred_first_ = nullptr;
   Deferred* deferred_last_ = nullptr;
   std::size_t deferred_count_ = 0;
-  std::vector<void*> dispatching_;   // Pollables of the current epoll batch; nulled by Remove.
+  std::vector<void*> dispatching_;  // Pollables of the current epoll batch; nulled by Remove.
   std::atomic<bool> stopping_{false};
-  std::atomic<bool> awake_{true};    // False while it may sleep in epoll_wait: Post must write.
+  std::atomic<bool> awake_{true};  // False while it may sleep in epoll_wait: Post must write.
   std::atomic<std::uint64_t> thread_{0};
   base::Mutex posted_mutex_;
   std::vector<Function> posted_ SLUICE_GUARDED_BY(posted_mutex_);

@@ -11,7 +11,9 @@ namespace {
 class MemoryStream final : public Stream {
  public:
   MemoryStream(Loop& loop, std::size_t capacity)
-      : capacity_(capacity), read_waiter_(loop), write_waiter_(loop),
+      : capacity_(capacity),
+        read_waiter_(loop),
+        write_waiter_(loop),
         hangup_(loop, &OnHangup, this) {}
   ~MemoryStream() override {
     Close(false);
@@ -131,8 +133,8 @@ Waiter::Awaiter MemoryStream::WaitReadable() {
 
 Waiter::Awaiter MemoryStream::WaitWritable() {
   write_waiter_.Clear();
-  const bool ready = closed_ || write_ended_ || broken_ || !PeerTakesBytes() ||
-                     peer_->unread() < capacity_;
+  const bool ready =
+      closed_ || write_ended_ || broken_ || !PeerTakesBytes() || peer_->unread() < capacity_;
   if (ready) write_waiter_.Wake();
   return write_waiter_.Wait();
 }

@@ -26,8 +26,8 @@ void CollectListeners(const char* table, std::uint16_t port, base::StringSet& li
   for (std::size_t i = 0; i < kLinesMax && std::getline(file, line); ++i) {
     std::istringstream words(line);
     std::string slot, local, remote, state, queues, timer, retransmits, uid, timeout, inode;
-    words >> slot >> local >> remote >> state >> queues >> timer >> retransmits >> uid >>
-        timeout >> inode;
+    words >> slot >> local >> remote >> state >> queues >> timer >> retransmits >> uid >> timeout >>
+        inode;
     const std::size_t colon = local.rfind(':');
     if (state != "0A" || colon == std::string::npos || inode.empty()) continue;
     unsigned found = 0;

@@ -40,12 +40,23 @@ void Say(const char* text) {
 void OnCrash(int signal) {
   const char* name = "a fatal signal";
   switch (signal) {
-    case SIGSEGV: name = "SIGSEGV"; break;
-    case SIGBUS: name = "SIGBUS"; break;
-    case SIGILL: name = "SIGILL"; break;
-    case SIGFPE: name = "SIGFPE"; break;
-    case SIGABRT: name = "SIGABRT"; break;
-    default: break;
+    case SIGSEGV:
+      name = "SIGSEGV";
+      break;
+    case SIGBUS:
+      name = "SIGBUS";
+      break;
+    case SIGILL:
+      name = "SIGILL";
+      break;
+    case SIGFPE:
+      name = "SIGFPE";
+      break;
+    case SIGABRT:
+      name = "SIGABRT";
+      break;
+    default:
+      break;
   }
   Say("crash: ");
   Say(name);

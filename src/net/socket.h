@@ -32,14 +32,14 @@ class FileDescriptor {
 };
 
 struct ListenOptions {
-  unsigned sockets = 1;      // One per worker (SO_REUSEPORT); Unix sockets share one.
+  unsigned sockets = 1;  // One per worker (SO_REUSEPORT); Unix sockets share one.
   int backlog = 4096;
   bool ipv4_compat = false;  // A v6 wildcard that takes v4 too.
 };
 
 struct ListenSockets {
-  base::Address address;              // With the real port.
-  std::vector<FileDescriptor> fds;    // `sockets` long; for Unix, duplicates of one.
+  base::Address address;            // With the real port.
+  std::vector<FileDescriptor> fds;  // `sockets` long; for Unix, duplicates of one.
 };
 
 // Binds first without SO_REUSEPORT, so a port somebody else holds is an error that names the
@@ -73,8 +73,7 @@ class Acceptor final : public Pollable {
 };
 
 // A connected (accepted) socket as a Stream.
-std::unique_ptr<Stream> NewSocketStream(Loop& loop, FileDescriptor fd,
-                                        const base::Address& peer);
+std::unique_ptr<Stream> NewSocketStream(Loop& loop, FileDescriptor fd, const base::Address& peer);
 
 struct ConnectOptions {
   std::uint32_t keepalive_probes = 0, keepalive_time_s = 0, keepalive_interval_s = 0;

@@ -239,7 +239,7 @@ std::unique_ptr<Stream> StartConnect(Loop& loop, const base::Address& to,
     if (connect(fd.get(), address, size) != 0) error = errno;
   }
   using State = SocketStream::State;
-  const State state = error == 0 ? State::kOpen
+  const State state = error == 0             ? State::kOpen
                       : error == EINPROGRESS ? State::kConnecting
                                              : State::kFailed;
   // A stream that failed at once keeps its descriptor out of the loop.

@@ -53,9 +53,9 @@ class SocketStream final : public Stream, public Pollable {
   Loop& loop_;
   FileDescriptor fd_;
   State state_;
-  bool readable_ = false;    // The first event tells, at no cost.
+  bool readable_ = false;  // The first event tells, at no cost.
   bool writable_;
-  bool peer_gone_ = false;   // RDHUP, HUP or ERR was seen: edges of it come once only.
+  bool peer_gone_ = false;  // RDHUP, HUP or ERR was seen: edges of it come once only.
   bool write_ended_ = false;
   bool hangup_told_ = false;
   Waiter read_waiter_;

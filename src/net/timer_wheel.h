@@ -64,7 +64,7 @@ class TimerWheel {
   struct Slot;
   void Link(Timer& timer);
   void Unlink(Timer& timer);
-  void Schedule(Timer& timer);          // Links it for its deadline, or near it.
+  void Schedule(Timer& timer);  // Links it for its deadline, or near it.
   void ProcessTick(std::uint64_t tick);
   // The first tick at which a slot must be looked at. REQUIRES: linked_ > 0.
   std::uint64_t NextTick() const;
@@ -72,7 +72,9 @@ class TimerWheel {
 
   static constexpr unsigned kLevels = 4;
   static constexpr unsigned kSlots = 256;  // Level 0: 2.56 s; level 3: about 497 days.
-  struct Slot { Timer* first = nullptr; };
+  struct Slot {
+    Timer* first = nullptr;
+  };
   Slot slots_[kLevels][kSlots];
   std::uint64_t occupied_[kLevels][kSlots / 64] = {};
   base::Monotonic start_;

@@ -1,15 +1,12 @@
 #include "net/tls.h"
 
-#include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "base/strings.h"
 #include "net/socket_stream.h"
@@ -39,9 +36,7 @@ class TlsStream final : public Stream, public Pollable {
   void WatchHangup(void (*gone)(void*), void* owner) override;
   const base::Address& local() const override { return raw_.local(); }
   const base::Address& remote() const override { return raw_.remote(); }
-  std::string_view failure() const override {
-    return failure_.empty() ? raw_.failure() : failure_;
-  }
+  std::string_view failure() const override { return failure_.empty() ? raw_.failure() : failure_; }
   bool is_tls() const override { return true; }
 
   void OnEvents(std::uint32_t events) override;
@@ -55,7 +50,9 @@ class TlsStream final : public Stream, public Pollable {
   int ReadSocket(BIO* bio, char* space, int size);
   int WriteSocket(BIO* bio, const char* bytes, int size);
   bool socket_ended() const { return socket_ended_; }
-  bool AcceptNames(X509* certificate) const;
+  bool AcceptNames(X509* certificate) const {
+    return AnyNameAccepted(certificate, peer_.accept_san, peer_.accept_san_owner);
+  }
   bool checks_names() const { return peer_.accept_san != nullptr; }
 
  private:
@@ -79,7 +76,7 @@ class TlsStream final : public Stream, public Pollable {
   Blocked read_blocked_ = Blocked::kNo;
   Blocked write_blocked_ = Blocked::kNo;
   bool failed_ = false;
-  bool ended_ = false;         // The peer's close_notify was read.
+  bool ended_ = false;  // The peer's close_notify was read.
   bool socket_ended_ = false;
   bool write_ended_ = false;
   bool notify_pending_ = false;  // Our close_notify did not fit into the socket yet.
@@ -96,9 +93,7 @@ class TlsStream final : public Stream, public Pollable {
 
 TlsStream& StreamOf(BIO* bio) { return *static_cast<TlsStream*>(BIO_get_data(bio)); }
 
-int BioRead(BIO* bio, char* space, int size) {
-  return StreamOf(bio).ReadSocket(bio, space, size);
-}
+int BioRead(BIO* bio, char* space, int size) { return StreamOf(bio).ReadSocket(bio, space, size); }
 int BioWrite(BIO* bio, const char* bytes, int size) {
   return StreamOf(bio).WriteSocket(bio, bytes, size);
 }
@@ -129,10 +124,16 @@ int TlsStream::ReadSocket(BIO* bio, char* space, int size) {
   BIO_clear_retry_flags(bio);
   const IoResult result = raw_.Read({space, static_cast<std::size_t>(size)});
   switch (result.status) {
-    case IoStatus::kOk: return static_cast<int>(result.bytes);
-    case IoStatus::kWouldBlock: BIO_set_retry_read(bio); return -1;
-    case IoStatus::kEof: socket_ended_ = true; return 0;
-    case IoStatus::kError: return -1;
+    case IoStatus::kOk:
+      return static_cast<int>(result.bytes);
+    case IoStatus::kWouldBlock:
+      BIO_set_retry_read(bio);
+      return -1;
+    case IoStatus::kEof:
+      socket_ended_ = true;
+      return 0;
+    case IoStatus::kError:
+      return -1;
   }
   return -1;
 }
@@ -147,43 +148,6 @@ int TlsStream::WriteSocket(BIO* bio, const char* bytes, int size) {
 }
 
 // ---- verification ----------------------------------------------------------------------------
-
-bool TlsStream::AcceptNames(X509* certificate) const {
-  auto* names = static_cast<GENERAL_NAMES*>(
-      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
-  bool accepted = false;
-  for (int i = 0; names != nullptr && !accepted && i < sk_GENERAL_NAME_num(names); ++i) {
-    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names, i);
-    if (name->type == GEN_DNS || name->type == GEN_URI) {
-      const ASN1_IA5STRING* text = name->type == GEN_DNS ? name->d.dNSName
-                                                         : name->d.uniformResourceIdentifier;
-      const auto* bytes = reinterpret_cast<const char*>(ASN1_STRING_get0_data(text));
-      const std::string_view san(bytes, static_cast<std::size_t>(ASN1_STRING_length(text)));
-      // A NUL inside would let a certificate claim one name and match another.
-      accepted = san.find('\0') == san.npos && peer_.accept_san(peer_.accept_san_owner, san);
-    } else if (name->type == GEN_IPADD) {
-      const ASN1_OCTET_STRING* ip = name->d.iPAddress;
-      const unsigned char* bytes = ASN1_STRING_get0_data(ip);
-      sockaddr_storage storage = {};
-      auto* v4 = reinterpret_cast<sockaddr_in*>(&storage);
-      auto* v6 = reinterpret_cast<sockaddr_in6*>(&storage);
-      if (ASN1_STRING_length(ip) == 4) {
-        v4->sin_family = AF_INET;
-        std::memcpy(&v4->sin_addr, bytes, 4);
-      } else if (ASN1_STRING_length(ip) == 16) {
-        v6->sin6_family = AF_INET6;
-        std::memcpy(&v6->sin6_addr, bytes, 16);
-      } else {
-        continue;
-      }
-      const std::string text = base::Address::FromSockaddr(
-          reinterpret_cast<const sockaddr*>(&storage), sizeof(storage)).IpText();
-      accepted = peer_.accept_san(peer_.accept_san_owner, text);
-    }
-  }
-  GENERAL_NAMES_free(names);
-  return accepted;
-}
 
 // Runs per certificate of the chain, after OpenSSL's own judgement; the leaf comes last.
 int OnVerified(int good, X509_STORE_CTX* store) {
@@ -208,8 +172,12 @@ SocketStream& SocketBelow(Stream& stream) {
 
 TlsStream::TlsStream(Loop& loop, std::unique_ptr<Stream> socket, const TlsClientContext& context,
                      const TlsPeer& peer)
-    : socket_(std::move(socket)), raw_(SocketBelow(*socket_)), peer_(peer),
-      ssl_(SSL_new(context.get())), read_waiter_(loop), write_waiter_(loop),
+    : socket_(std::move(socket)),
+      raw_(SocketBelow(*socket_)),
+      peer_(peer),
+      ssl_(SSL_new(context.get())),
+      read_waiter_(loop),
+      write_waiter_(loop),
       hangup_(loop, &OnHangup, this) {
   SLUICE_CHECK(ssl_ != nullptr);
   BIO* bio = BIO_new(SocketMethod());
@@ -255,10 +223,17 @@ IoStatus TlsStream::After(int result, Blocked& blocked) {
     return IoStatus::kOk;
   }
   switch (SSL_get_error(ssl_, result)) {
-    case SSL_ERROR_WANT_READ: blocked = Blocked::kOnRead; return IoStatus::kWouldBlock;
-    case SSL_ERROR_WANT_WRITE: blocked = Blocked::kOnWrite; return IoStatus::kWouldBlock;
-    case SSL_ERROR_ZERO_RETURN: ended_ = true; return IoStatus::kEof;
-    default: break;
+    case SSL_ERROR_WANT_READ:
+      blocked = Blocked::kOnRead;
+      return IoStatus::kWouldBlock;
+    case SSL_ERROR_WANT_WRITE:
+      blocked = Blocked::kOnWrite;
+      return IoStatus::kWouldBlock;
+    case SSL_ERROR_ZERO_RETURN:
+      ended_ = true;
+      return IoStatus::kEof;
+    default:
+      break;
   }
   failed_ = true;
   std::string detail;

@@ -15,7 +15,7 @@
 namespace sluice::net {
 
 struct TlsClientOptions {
-  std::string ca_pem;           // "": the system's CAs.
+  std::string ca_pem;  // "": the system's CAs.
   bool verify = true;
   std::string certificate_pem;  // Own certificate chain and key, optional.
   std::string private_key_pem;

@@ -1,11 +1,16 @@
 #include "net/tls_context.h"
 
+#include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
+#include <sys/socket.h>
 
+#include <cstring>
 #include <memory>
+#include <utility>
 
 #include "base/status.h"
 #include "base/strings.h"
@@ -55,8 +60,8 @@ absl::Status ReadCertificates(const std::string& pem, std::string_view what, con
     any = true;
   }
   const unsigned long error = ERR_peek_last_error();
-  const bool at_end = ERR_GET_LIB(error) == ERR_LIB_PEM &&
-                      ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
+  const bool at_end =
+      ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
   if (!at_end) return Refused(base::Cat(what, " is not valid PEM"));
   ERR_clear_error();
   if (!any) return base::InvalidArgument(base::Cat(what, " holds no certificate"));
@@ -157,6 +162,44 @@ std::string TakeTlsErrors(const std::string& detail) {
     if (std::exchange(first, false) && !detail.empty()) base::Append(text, ":", detail);
   }
   return text.empty() ? text : base::Cat("TLS_error:", text, ":TLS_error_end");
+}
+
+bool AnyNameAccepted(x509_st* certificate, bool (*accept)(void*, std::string_view), void* owner) {
+  auto* names = static_cast<GENERAL_NAMES*>(
+      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
+  bool accepted = false;
+  for (int i = 0; names != nullptr && !accepted && i < sk_GENERAL_NAME_num(names); ++i) {
+    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names, i);
+    if (name->type == GEN_DNS || name->type == GEN_URI) {
+      const ASN1_IA5STRING* text =
+          name->type == GEN_DNS ? name->d.dNSName : name->d.uniformResourceIdentifier;
+      const auto* bytes = reinterpret_cast<const char*>(ASN1_STRING_get0_data(text));
+      const std::string_view san(bytes, static_cast<std::size_t>(ASN1_STRING_length(text)));
+      // A NUL inside would let a certificate claim one name and match another.
+      accepted = san.find('\0') == san.npos && accept(owner, san);
+    } else if (name->type == GEN_IPADD) {
+      const ASN1_OCTET_STRING* ip = name->d.iPAddress;
+      const unsigned char* bytes = ASN1_STRING_get0_data(ip);
+      sockaddr_storage storage = {};
+      auto* v4 = reinterpret_cast<sockaddr_in*>(&storage);
+      auto* v6 = reinterpret_cast<sockaddr_in6*>(&storage);
+      if (ASN1_STRING_length(ip) == 4) {
+        v4->sin_family = AF_INET;
+        std::memcpy(&v4->sin_addr, bytes, 4);
+      } else if (ASN1_STRING_length(ip) == 16) {
+        v6->sin6_family = AF_INET6;
+        std::memcpy(&v6->sin6_addr, bytes, 16);
+      } else {
+        continue;
+      }
+      const std::string text =
+          base::Address::FromSockaddr(reinterpret_cast<const sockaddr*>(&storage), sizeof(storage))
+              .IpText();
+      accepted = accept(owner, text);
+    }
+  }
+  GENERAL_NAMES_free(names);
+  return accepted;
 }
 
 }  // namespace sluice::net

@@ -3,9 +3,10 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 struct ssl_ctx_st;
-struct ssl_st;
+struct x509_st;
 
 namespace sluice::net {
 
@@ -25,5 +26,8 @@ class TlsClientContext {
 // "TLS_error:|167772427:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER:TLS_error_end". With
 // `detail`, it follows the first reason.
 std::string TakeTlsErrors(const std::string& detail = {});
+
+// True when `accept` takes one of the certificate's DNS, URI or IP subject alternative names.
+bool AnyNameAccepted(x509_st* certificate, bool (*accept)(void*, std::string_view), void* owner);
 
 }  // namespace sluice::net

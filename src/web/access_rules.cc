@@ -95,8 +95,9 @@ Denial Judge(const AccessRules& rules, const WebRequest& request, const base::Ad
     if (has_body) {
       for (const WebHeader& header : request.headers) {
         if (EqualsIgnoreCase(header.name, "content-type") && IsFormType(header.value)) {
-          return {403, "a content type that HTML forms can send is refused: use application/json "
-                       "or application/yaml"};
+          return {403,
+                  "a content type that HTML forms can send is refused: use application/json "
+                  "or application/yaml"};
         }
       }
     }

@@ -46,7 +46,8 @@ std::optional<Target> ParseUrl(std::string_view url) {
   Target target;
   const std::size_t end = url.find_first_of("/?");
   target.authority = url.substr(0, end);
-  if (end != url.npos) target.path = url[end] == '?' ? base::Cat("/", url.substr(end)) : std::string(url.substr(end));
+  if (end != url.npos)
+    target.path = url[end] == '?' ? base::Cat("/", url.substr(end)) : std::string(url.substr(end));
   std::string_view host = target.authority;
   if (host.find('@') != host.npos) return std::nullopt;
   const std::size_t colon = host.rfind(':');
@@ -69,8 +70,8 @@ class Deadline {
   // False when the time is over.
   bool Wait(int fd, short events) const {
     for (;;) {
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(
-          end_ - base::SystemClock().Now());
+      const auto left =
+          std::chrono::ceil<std::chrono::milliseconds>(end_ - base::SystemClock().Now());
       if (left.count() <= 0) return false;
       pollfd state = {fd, events, 0};
       const int ready = poll(&state, 1, static_cast<int>(std::min<long>(left.count(), 1 << 30)));
@@ -84,9 +85,9 @@ class Deadline {
 };
 
 absl::Status TimedOut(const WebCall& call) {
-  return base::MakeStatus(absl::StatusCode::kDeadlineExceeded,
-                          base::Cat("no answer from ", call.url, " within ",
-                                    call.timeout.count(), " ms"));
+  return base::MakeStatus(
+      absl::StatusCode::kDeadlineExceeded,
+      base::Cat("no answer from ", call.url, " within ", call.timeout.count(), " ms"));
 }
 
 // 0 or an errno; ETIMEDOUT when the deadline passed.
@@ -130,8 +131,7 @@ absl::StatusOr<net::FileDescriptor> ConnectTcp(const WebCall& call, const Target
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owned(found, &freeaddrinfo);
   int error = ECONNREFUSED;
   for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
-    net::FileDescriptor fd(
-        socket(one->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    net::FileDescriptor fd(socket(one->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!fd) continue;
     error = Connect(fd.get(), one->ai_addr, one->ai_addrlen, deadline);
     if (error == 0) return fd;
@@ -142,8 +142,8 @@ absl::StatusOr<net::FileDescriptor> ConnectTcp(const WebCall& call, const Target
 }
 
 absl::StatusOr<std::string> Serialize(const WebCall& call, const Target& target) {
-  std::string out = base::Cat(call.method, " ", target.path, " HTTP/1.1\r\nhost: ",
-                              target.authority, "\r\nconnection: close\r\n");
+  std::string out = base::Cat(call.method, " ", target.path,
+                              " HTTP/1.1\r\nhost: ", target.authority, "\r\nconnection: close\r\n");
   for (const WebHeader& header : call.headers) {
     if ((header.name + header.value).find_first_of(std::string_view("\r\n\0", 3)) !=
         std::string::npos) {
@@ -190,7 +190,8 @@ class ReplyReader {
         return base::MakeStatus(absl::StatusCode::kResourceExhausted, "the reply is too large");
       }
       if (error && error != http::error::need_more) return Invalid(error.message());
-      if (parser_->is_done() && parser_->get().result_int() / 100 == 1 && ++interim_ < kInterimMax) {
+      if (parser_->is_done() && parser_->get().result_int() / 100 == 1 &&
+          ++interim_ < kInterimMax) {
         Renew();
         continue;
       }
@@ -278,8 +279,8 @@ absl::StatusOr<WebReply> Fetch(const WebCall& call) {
   const absl::StatusOr<std::string> bytes = Serialize(call, *target);
   if (!bytes.ok()) return bytes.status();
   const Deadline deadline(call.timeout);
-  const auto fd = call.unix_socket.empty() ? ConnectTcp(call, *target, deadline)
-                                           : ConnectUnix(call, deadline);
+  const auto fd =
+      call.unix_socket.empty() ? ConnectTcp(call, *target, deadline) : ConnectUnix(call, deadline);
   if (!fd.ok()) return fd.status();
   if (const absl::Status sent = Send(fd->get(), *bytes, call, deadline); !sent.ok()) return sent;
   return Receive(fd->get(), call, deadline);

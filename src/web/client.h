@@ -15,8 +15,8 @@ namespace sluice::web {
 
 struct WebCall {
   std::string method = "GET";
-  std::string url = {};     // "http://host[:port]/path?query"; with unix_socket the host is a name.
-  std::string unix_socket = {};  // "": TCP to the URL's host.
+  std::string url = {};  // "http://host[:port]/path?query"; with unix_socket the host is a name.
+  std::string unix_socket = {};         // "": TCP to the URL's host.
   std::vector<WebHeader> headers = {};  // Host, Content-Length and Connection are ours.
   std::string body = {};
   std::chrono::milliseconds timeout{10'000};  // For all of it.
@@ -33,8 +33,9 @@ struct WebReply {
   }
 };
 
-// Unavailable: no connection; DeadlineExceeded: timeout; InvalidArgument: bad URL; ResourceExhausted:
-// the reply is too large; Internal: no valid HTTP. Any status the peer answered is OK.
+// Unavailable: no connection; DeadlineExceeded: timeout; InvalidArgument: bad URL;
+// ResourceExhausted: the reply is too large; Internal: no valid HTTP. Any status the peer answered
+// is OK.
 absl::StatusOr<WebReply> Fetch(const WebCall& call);
 
 }  // namespace sluice::web

@@ -25,10 +25,10 @@ std::optional<std::string_view> FindHeader(const std::vector<WebHeader>& headers
                                            std::string_view name);
 
 struct WebRequest {
-  std::string method;   // "GET" for HEAD, too: the server drops the body itself.
+  std::string method;  // "GET" for HEAD, too: the server drops the body itself.
   bool is_head = false;
-  std::string path;     // Percent-decoded, without the query; starts with '/', holds no NUL.
-  std::string raw_path; // As it came, without the query: for names with an encoded slash.
+  std::string path;      // Percent-decoded, without the query; starts with '/', holds no NUL.
+  std::string raw_path;  // As it came, without the query: for names with an encoded slash.
   std::vector<std::pair<std::string, std::string>> query;  // Decoded, in order: "a=1&b" has b="".
   std::vector<WebHeader> headers;
   std::string body;

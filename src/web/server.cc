@@ -1,5 +1,9 @@
 #include "web/server.h"
 
+#include <pthread.h>
+#include <signal.h>
+#include <sys/socket.h>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/basic_socket_acceptor.hpp>
@@ -16,10 +20,6 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <pthread.h>
-#include <signal.h>
-#include <sys/socket.h>
-
 #include <exception>
 #include <list>
 #include <optional>
@@ -56,8 +56,8 @@ base::Address AddressOf(const asio::generic::stream_protocol::endpoint& endpoint
 
 std::string_view ViewOf(boost::beast::string_view text) { return {text.data(), text.size()}; }
 
-using WebStream = boost::beast::basic_stream<asio::generic::stream_protocol,
-                                             asio::io_context::executor_type>;
+using WebStream =
+    boost::beast::basic_stream<asio::generic::stream_protocol, asio::io_context::executor_type>;
 
 // What all sessions of a server share; outlives them.
 struct WebShared {
@@ -169,8 +169,8 @@ bool Session::TakeRequest(const Parser& parser) {
   for (const auto& field : message) {
     if (request_.headers.size() == kHeadersMax) return false;
     if (field.name() == http::field::host) ++hosts;
-    request_.headers.push_back({std::string(ViewOf(field.name_string())),
-                                std::string(ViewOf(field.value()))});
+    request_.headers.push_back(
+        {std::string(ViewOf(field.name_string())), std::string(ViewOf(field.value()))});
   }
   http_1_0_ = message.version() < 11;
   keep_alive_ = message.keep_alive() && !http_1_0_;
@@ -248,7 +248,7 @@ asio::awaitable<Session::Next> Session::Answer(WebResponse& response) {
   bool good = co_await Write(bytes);
   if (good && chunked && !request_.is_head) good = co_await SendChunks(response);
   if (good && !keep_alive_) co_await Linger();
-  co_return good && keep_alive_ ? Next::kGoOn : Next::kEnd;
+  co_return good&& keep_alive_ ? Next::kGoOn : Next::kEnd;
 }
 
 asio::awaitable<bool> Session::SendChunks(WebResponse& response) {
@@ -301,8 +301,8 @@ asio::awaitable<void> Session::Linger() {
 
 class WebServer::Service {
  public:
-  using Acceptor = asio::basic_socket_acceptor<asio::generic::stream_protocol,
-                                               asio::io_context::executor_type>;
+  using Acceptor =
+      asio::basic_socket_acceptor<asio::generic::stream_protocol, asio::io_context::executor_type>;
   using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
                                            asio::wait_traits<std::chrono::steady_clock>,
                                            asio::io_context::executor_type>;
@@ -384,8 +384,7 @@ asio::awaitable<void> WebServer::Service::Accept() {
     auto [error, socket] = co_await acceptor_->async_accept(kTuple);
     if (!error) {
       Admit(std::move(socket));
-    } else if (error == asio::error::operation_aborted ||
-               error == asio::error::bad_descriptor) {
+    } else if (error == asio::error::operation_aborted || error == asio::error::bad_descriptor) {
       co_return;
     } else if (error != asio::error::connection_aborted) {
       rest.expires_after(kAcceptRest);  // Out of descriptors: trying again at once would spin.

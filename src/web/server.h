@@ -11,7 +11,8 @@
 //   - POST, PUT, PATCH and DELETE that a page elsewhere can send without asking: a body with a
 //     content type of forms, or a Sec-Fetch-Site other than same-origin or none;
 //   - 401 without the token, where one is set;
-//   - heads, bodies and connections beyond the limits (431, 413, 503); who takes too long is closed.
+//   - heads, bodies and connections beyond the limits (431, 413, 503); who takes too long is
+//   closed.
 
 #include <chrono>
 #include <cstddef>
@@ -40,7 +41,7 @@ struct WebServerOptions {
   bool insecure = false;                // Off loopback without a token all the same.
   std::size_t head_bytes_max = 16 * 1024;
   std::size_t body_bytes_max = 1024 * 1024;
-  std::vector<WebBodyLimit> body_limits;  // The first that matches beats body_bytes_max.
+  std::vector<WebBodyLimit> body_limits;         // The first that matches beats body_bytes_max.
   std::chrono::milliseconds io_timeout{10'000};  // Head, body, and each write.
   std::chrono::milliseconds idle_timeout{60'000};
   std::size_t connections_max = 256;

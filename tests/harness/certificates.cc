@@ -41,8 +41,8 @@ X509* NewCertificate(EVP_PKEY* key, const std::string& name, long from_s, long t
   X509_gmtime_adj(X509_getm_notAfter(certificate), to_s);
   X509_set_pubkey(certificate, key);
   const auto* text = reinterpret_cast<const unsigned char*>(name.c_str());
-  X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_UTF8, text, -1,
-                             -1, 0);
+  X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_UTF8, text, -1, -1,
+                             0);
   return certificate;
 }
 

@@ -35,8 +35,8 @@ std::string ReadName(const std::string& query, std::size_t& at) {
 
 }  // namespace
 
-DnsServer::DnsServer() : fd_(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)),
-                         stop_fd_(eventfd(0, EFD_CLOEXEC)) {
+DnsServer::DnsServer()
+    : fd_(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)), stop_fd_(eventfd(0, EFD_CLOEXEC)) {
   sockaddr_in address = {};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -89,7 +89,8 @@ std::string DnsServer::Answer(const std::string& query) {
   std::size_t at = kHeaderBytes;
   const std::string name = ReadName(query, at);
   if (name.empty() || at + 4 > query.size()) return "";
-  const int type = static_cast<unsigned char>(query[at]) << 8 | static_cast<unsigned char>(query[at + 1]);
+  const int type =
+      static_cast<unsigned char>(query[at]) << 8 | static_cast<unsigned char>(query[at + 1]);
   const std::string question = query.substr(kHeaderBytes, at + 4 - kHeaderBytes);
 
   unsigned code = 3;  // NXDOMAIN
@@ -105,7 +106,10 @@ std::string DnsServer::Answer(const std::string& query) {
   if (records.silent) return "";
   const bool v6 = type == 28;
   const std::vector<std::string> none;
-  const std::vector<std::string>& texts = code != 0 ? none : v6 ? records.v6 : type == 1 ? records.v4 : none;
+  const std::vector<std::string>& texts = code != 0   ? none
+                                          : v6        ? records.v6
+                                          : type == 1 ? records.v4
+                                                      : none;
 
   std::string out = query.substr(0, 2);
   AppendUint(out, 0x8180 | code, 2);  // Response, recursion desired and available.

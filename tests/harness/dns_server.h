@@ -18,8 +18,8 @@ struct DnsRecords {
   std::vector<std::string> v4;
   std::vector<std::string> v6;
   std::uint32_t ttl_s = 60;
-  bool silent = false;    // No answer at all.
-  bool broken = false;    // SERVFAIL.
+  bool silent = false;  // No answer at all.
+  bool broken = false;  // SERVFAIL.
 };
 
 class DnsServer {

@@ -2,12 +2,12 @@
 
 #include "net/loop.h"
 
+#include <gtest/gtest.h>
+
 #include <atomic>
 #include <memory>
 #include <thread>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 #include "net/task.h"
 #include "net/waiter.h"

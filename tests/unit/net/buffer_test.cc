@@ -1,9 +1,9 @@
 #include "net/buffer.h"
 
+#include <gtest/gtest.h>
+
 #include <cstring>
 #include <string>
-
-#include <gtest/gtest.h>
 
 namespace sluice::net {
 namespace {

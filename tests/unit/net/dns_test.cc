@@ -1,8 +1,7 @@
 #include "net/dns.h"
 
-#include <harness/dns_server.h>
-
 #include <gmock/gmock.h>
+#include <harness/dns_server.h>
 
 #include "loop_fixture.h"
 
@@ -137,7 +136,8 @@ TEST_F(DnsTest, ManyAtOnceAreAllAnswered) {
   int answered = 0;
   for (int i = 0; i < 1000; ++i) {
     const std::string name = "host" + std::to_string(i) + ".test";
-    server_.Set(name, Records({"10.1." + std::to_string(i / 256) + "." + std::to_string(i % 256)}, {}));
+    server_.Set(name,
+                Records({"10.1." + std::to_string(i / 256) + "." + std::to_string(i % 256)}, {}));
   }
   for (int i = 0; i < 1000; ++i) {
     const std::string want = "10.1." + std::to_string(i / 256) + "." + std::to_string(i % 256);

@@ -14,8 +14,8 @@ class FakeClock final : public base::Clock {
  public:
   base::Monotonic Now() const override { return now_; }
   base::WallTime WallNow() const override {
-    return base::WallTime(std::chrono::duration_cast<base::WallTime::duration>(
-        now_.time_since_epoch()));
+    return base::WallTime(
+        std::chrono::duration_cast<base::WallTime::duration>(now_.time_since_epoch()));
   }
   void Pass(base::microseconds time) { now_ += time; }
 

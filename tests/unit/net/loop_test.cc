@@ -1,12 +1,11 @@
 #include "net/loop.h"
 
+#include <gmock/gmock.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <memory>
 #include <string>
-
-#include <gmock/gmock.h>
 
 #include "loop_fixture.h"
 #include "net/socket.h"

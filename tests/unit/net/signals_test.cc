@@ -1,6 +1,7 @@
 #include "net/signals.h"
 
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,8 +9,6 @@
 #include <cstdio>
 #include <fstream>
 #include <vector>
-
-#include <gmock/gmock.h>
 
 #include "base/strings.h"
 #include "loop_fixture.h"
@@ -42,7 +41,8 @@ TEST(Signals, AreHeardOnTheLoop) {
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
-#if !(defined(__has_feature) && (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer)))
+#if !(defined(__has_feature) && \
+      (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer)))
 TEST(CrashHandlerDeathTest, SaysWhichSignalAndDiesOfIt) {
   EXPECT_EXIT(
       {

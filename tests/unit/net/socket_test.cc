@@ -1,6 +1,7 @@
 #include "net/socket.h"
 
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
@@ -9,8 +10,6 @@
 #include <unistd.h>
 
 #include <set>
-
-#include <gmock/gmock.h>
 
 #include "base/strings.h"
 #include "stream_fixture.h"
@@ -59,8 +58,8 @@ TEST(Listen, PortZeroIsOnePortForAllSocketsAndClientsSpread) {
   Accepted accepted[3];
   std::vector<std::unique_ptr<Acceptor>> acceptors;
   for (std::size_t i = 0; i < 3; ++i) {
-    acceptors.push_back(std::make_unique<Acceptor>(loop, listening->fds[i].get(), &Accepted::Take,
-                                                   &accepted[i]));
+    acceptors.push_back(
+        std::make_unique<Acceptor>(loop, listening->fds[i].get(), &Accepted::Take, &accepted[i]));
   }
   std::vector<FileDescriptor> clients;
   for (int i = 0; i < 100; ++i) clients.push_back(BlockingConnect(listening->address));

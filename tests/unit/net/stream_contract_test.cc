@@ -1,8 +1,8 @@
 // What every Stream promises, held by every kind of stream.
 
-#include <string>
-
 #include <gmock/gmock.h>
+
+#include <string>
 
 #include "stream_fixture.h"
 
@@ -47,9 +47,8 @@ TEST_P(StreamContract, BytesArriveInOrderBothWaysAndThenTheEnd) {
   Start(WriteThenEnd(b(), down, &good_b));
   Start(ReadToEnd(a(), &got_down, &end_a));
   Start(ReadToEnd(b(), &got_up, &end_b));
-  ASSERT_TRUE(RunUntil(loop_, [&] {
-    return end_a != IoStatus::kOk && end_b != IoStatus::kOk;
-  })) << a().failure();
+  ASSERT_TRUE(RunUntil(loop_, [&] { return end_a != IoStatus::kOk && end_b != IoStatus::kOk; }))
+      << a().failure();
   EXPECT_TRUE(good_a && good_b);
   EXPECT_EQ(end_a, IoStatus::kEof);
   EXPECT_EQ(end_b, IoStatus::kEof);
@@ -75,20 +74,23 @@ TEST_P(StreamContract, WriteBlocksWhileThePeerDoesNotReadAndGoesOnAfter) {
   }
   std::size_t got = 0;
   bool more = false;
-  ASSERT_TRUE(RunUntil(loop_, [&] {
-    char space[65536];
-    for (IoResult r = b().Read(space); r.status == IoStatus::kOk; r = b().Read(space)) {
-      got += r.bytes;
-    }
-    if (!more && got > 0) {
-      const IoResult r = Write(a(), much);
-      if (r.status == IoStatus::kOk) {
-        more = true;
-        sent += r.bytes;
-      }
-    }
-    return more && got == sent;
-  })) << got << " of " << sent;
+  ASSERT_TRUE(RunUntil(loop_,
+                       [&] {
+                         char space[65536];
+                         for (IoResult r = b().Read(space); r.status == IoStatus::kOk;
+                              r = b().Read(space)) {
+                           got += r.bytes;
+                         }
+                         if (!more && got > 0) {
+                           const IoResult r = Write(a(), much);
+                           if (r.status == IoStatus::kOk) {
+                             more = true;
+                             sent += r.bytes;
+                           }
+                         }
+                         return more && got == sent;
+                       }))
+      << got << " of " << sent;
 }
 
 TEST_P(StreamContract, ReadWithNothingThereWouldBlock) {
@@ -126,7 +128,8 @@ TEST_P(StreamContract, GathersPiecesInOrder) {
   std::vector<std::string> texts;
   std::vector<std::string_view> pieces;
   std::string all;
-  for (std::size_t i = 0; i < 100; ++i) texts.push_back(std::string(i * 13 % 301, static_cast<char>('a' + i % 26)));
+  for (std::size_t i = 0; i < 100; ++i)
+    texts.push_back(std::string(i * 13 % 301, static_cast<char>('a' + i % 26)));
   for (const std::string& text : texts) {
     pieces.push_back(text);
     all += text;
@@ -189,8 +192,11 @@ TEST_P(StreamContract, CloseWakesAWriterThatWaits) {
   SayHello();
   const std::string much(40 << 20, 'x');
   bool good = true, ended = false;
-  struct Ended { bool* flag; } mark{&ended};
-  Start(WriteThenEnd(a(), much, &good), [](void* m) { *static_cast<Ended*>(m)->flag = true; }, &mark);
+  struct Ended {
+    bool* flag;
+  } mark{&ended};
+  Start(
+      WriteThenEnd(a(), much, &good), [](void* m) { *static_cast<Ended*>(m)->flag = true; }, &mark);
   for (int i = 0; i < 100; ++i) loop_.RunOnce(1);
   ASSERT_FALSE(ended);
   a().Close(true);
@@ -336,11 +342,16 @@ INSTANTIATE_TEST_SUITE_P(Kinds, StreamContract,
                                            Kind::kTls12),
                          [](const ::testing::TestParamInfo<Kind>& kind) {
                            switch (kind.param) {
-                             case Kind::kMemory: return "Memory";
-                             case Kind::kUnix: return "Unix";
-                             case Kind::kTcp: return "Tcp";
-                             case Kind::kTls13: return "Tls13";
-                             case Kind::kTls12: return "Tls12";
+                             case Kind::kMemory:
+                               return "Memory";
+                             case Kind::kUnix:
+                               return "Unix";
+                             case Kind::kTcp:
+                               return "Tcp";
+                             case Kind::kTls13:
+                               return "Tls13";
+                             case Kind::kTls12:
+                               return "Tls12";
                            }
                            return "?";
                          });

@@ -1,10 +1,9 @@
 #include "stream_fixture.h"
 
 #include <fcntl.h>
+#include <harness/certificates.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-
-#include <harness/certificates.h>
 
 #include "net/tls.h"
 
@@ -61,8 +60,8 @@ ConnectedPair::ConnectedPair(Loop& loop, Kind kind) {
   SLUICE_CHECK(context.ok());
   TlsPeer peer;
   peer.sni = peer.verify_name = "peer.example";
-  a = NewTlsClientStream(loop, NewSocketStream(loop, std::move(near), base::Address()),
-                         **context, peer);
+  a = NewTlsClientStream(loop, NewSocketStream(loop, std::move(near), base::Address()), **context,
+                         peer);
 }
 
 Task<void> ReadToEnd(Stream& stream, std::string* got, IoStatus* end) {

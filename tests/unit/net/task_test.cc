@@ -1,11 +1,11 @@
 #include "net/task.h"
 
+#include <gmock/gmock.h>
+
 #include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <gmock/gmock.h>
 
 #include "loop_fixture.h"
 #include "net/socket.h"
@@ -80,9 +80,7 @@ TEST(Waiter, WakeWithNobodyWaitingIsKeptForOneWait) {
 // A coroutine that the test owns, so that one left waiting is not lost.
 struct Held {
   struct promise_type {
-    Held get_return_object() {
-      return {std::coroutine_handle<promise_type>::from_promise(*this)};
-    }
+    Held get_return_object() { return {std::coroutine_handle<promise_type>::from_promise(*this)}; }
     std::suspend_never initial_suspend() noexcept { return {}; }
     std::suspend_always final_suspend() noexcept { return {}; }
     void return_void() {}
@@ -116,7 +114,9 @@ class Session {
     ++*alive_;
   }
   ~Session() { --*alive_; }
-  void Start() { net::Start(Serve(), [](void* s) { delete static_cast<Session*>(s); }, this); }
+  void Start() {
+    net::Start(Serve(), [](void* s) { delete static_cast<Session*>(s); }, this);
+  }
   Stream& stream() { return *stream_; }
 
  private:

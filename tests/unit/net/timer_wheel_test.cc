@@ -1,11 +1,11 @@
 #include "net/timer_wheel.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <map>
 #include <memory>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 #include "base/random.h"
 
@@ -62,14 +62,18 @@ TEST(TimerWheel, TimersMayDestroyEachOtherWhileFiring) {
     std::unique_ptr<Timer> a, b;
     int fired = 0;
   } both;
-  both.a = std::make_unique<Timer>([](void* o) {
-    static_cast<Both*>(o)->b.reset();
-    ++static_cast<Both*>(o)->fired;
-  }, &both);
-  both.b = std::make_unique<Timer>([](void* o) {
-    static_cast<Both*>(o)->a.reset();
-    ++static_cast<Both*>(o)->fired;
-  }, &both);
+  both.a = std::make_unique<Timer>(
+      [](void* o) {
+        static_cast<Both*>(o)->b.reset();
+        ++static_cast<Both*>(o)->fired;
+      },
+      &both);
+  both.b = std::make_unique<Timer>(
+      [](void* o) {
+        static_cast<Both*>(o)->a.reset();
+        ++static_cast<Both*>(o)->fired;
+      },
+      &both);
   both.a->Arm(wheel, 10);
   both.b->Arm(wheel, 10);
   wheel.Advance(At(20'000));
@@ -145,12 +149,18 @@ class Property {
 
   std::uint64_t AnyDelayMs() {
     switch (Below(6)) {
-      case 0: return Below(30);
-      case 1: return Below(2'600);
-      case 2: return 2'500 + Below(200);
-      case 3: return Below(700'000);
-      case 4: return Below(200'000'000);
-      default: return Below(60'000'000'000);
+      case 0:
+        return Below(30);
+      case 1:
+        return Below(2'600);
+      case 2:
+        return 2'500 + Below(200);
+      case 3:
+        return Below(700'000);
+      case 4:
+        return Below(200'000'000);
+      default:
+        return Below(60'000'000'000);
     }
   }
 
@@ -164,7 +174,12 @@ class Property {
   void Step() {
     const std::size_t index = Below(timers_.size());
     switch (Below(8)) {
-      case 0: case 1: case 2: case 3: Arm(index); return;
+      case 0:
+      case 1:
+      case 2:
+      case 3:
+        Arm(index);
+        return;
       case 4:
         timers_[index].timer->Cancel();
         due_.erase(index);
@@ -173,7 +188,8 @@ class Property {
         timers_[index].timer = std::make_unique<Timer>(&Fire, &timers_[index]);
         due_.erase(index);
         return;
-      default: break;
+      default:
+        break;
     }
     ExpectNextTimeoutIsNotLate();
     now_us_ += Below(2) == 0 ? Below(30'000) : AnyDelayMs() * 1000 / (1 + Below(8));

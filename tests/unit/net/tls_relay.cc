@@ -62,8 +62,7 @@ X509* ReadCertificate(const std::string& pem) {
 
 }  // namespace
 
-TlsRelay::TlsRelay(const TlsRelayOptions& options, FileDescriptor encrypted,
-                   FileDescriptor plain)
+TlsRelay::TlsRelay(const TlsRelayOptions& options, FileDescriptor encrypted, FileDescriptor plain)
     : state_(std::make_unique<State>()) {
   state_->options = options;
   state_->encrypted = std::move(encrypted);

@@ -14,8 +14,8 @@ struct TlsRelayOptions {
   std::string certificate_pem;
   std::string private_key_pem;
   int version_max = 0x0304;
-  std::string alpn;            // Chosen when offered.
-  std::string client_ca_pem;   // Set: a client certificate is required.
+  std::string alpn;               // Chosen when offered.
+  std::string client_ca_pem;      // Set: a client certificate is required.
   bool send_close_notify = true;  // False: an end from the plain side is a bare FIN.
 };
 

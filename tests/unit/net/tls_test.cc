@@ -1,8 +1,7 @@
 #include "net/tls.h"
 
-#include <harness/certificates.h>
-
 #include <gmock/gmock.h>
+#include <harness/certificates.h>
 
 #include "stream_fixture.h"
 
@@ -30,8 +29,8 @@ class TlsTest : public ::testing::Test {
     far_ = NewSocketStream(loop_, std::move(other), base::Address());
     const auto context = NewTlsClientContext(client);
     ASSERT_TRUE(context.ok()) << context.status();
-    stream_ = NewTlsClientStream(
-        loop_, NewSocketStream(loop_, std::move(near), base::Address()), **context, peer);
+    stream_ = NewTlsClientStream(loop_, NewSocketStream(loop_, std::move(near), base::Address()),
+                                 **context, peer);
   }
   bool HandshakeSucceeds() {
     int outcome = -1;
@@ -142,8 +141,7 @@ TEST_F(TlsTest, SansAreOfferedToTheOwnersJudgement) {
                                           "URI:spiffe://a/b"};
   Connect(Trusting(), peer, names);
   EXPECT_TRUE(HandshakeSucceeds()) << stream_->failure();
-  EXPECT_THAT(judge.heard,
-              ::testing::ElementsAre("a.example", "::1", "10.0.0.1", "spiffe://a/b"));
+  EXPECT_THAT(judge.heard, ::testing::ElementsAre("a.example", "::1", "10.0.0.1", "spiffe://a/b"));
   judge.wanted = "other";
   Connect(Trusting(), peer, names);
   EXPECT_FALSE(HandshakeSucceeds());
@@ -242,8 +240,9 @@ TEST(TlsClientContext, FailsClosed) {
   };
   EXPECT_THAT(make([](auto& o) { o.ca_pem = "nothing in here"; }), HasSubstr("trusted_ca"));
   EXPECT_THAT(make([](auto& o) { o.ca_pem = " "; }), HasSubstr("trusted_ca"));
-  EXPECT_THAT(make([&](auto& o) { o.ca_pem = ca.pem().substr(0, 200) + "\n-----END CERTIFICATE-----\n"; }),
-              HasSubstr("trusted_ca"));
+  EXPECT_THAT(
+      make([&](auto& o) { o.ca_pem = ca.pem().substr(0, 200) + "\n-----END CERTIFICATE-----\n"; }),
+      HasSubstr("trusted_ca"));
   EXPECT_THAT(make([&](auto& o) { o.ca_pem = one.private_key_pem; }), HasSubstr("trusted_ca"));
   EXPECT_THAT(make([&](auto& o) { o.certificate_pem = one.certificate_pem; }),
               HasSubstr("private_key"));

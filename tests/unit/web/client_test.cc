@@ -1,14 +1,13 @@
 #include "web/client.h"
 
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <thread>
-
-#include <gmock/gmock.h>
 
 #include "base/strings.h"
 #include "net/socket.h"
@@ -52,7 +51,8 @@ class CannedServer {
 
 void CannedServer::Serve() {
   net::FileDescriptor client;
-  while (!client && !released_) client = net::FileDescriptor(accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  while (!client && !released_)
+    client = net::FileDescriptor(accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC));
   if (!client) return;
   char space[4096];
   while (heard_.find("\r\n\r\n") == heard_.npos) {
@@ -87,7 +87,8 @@ TEST(WebClient, ReadsBodiesOfEveryFraming) {
 }
 
 TEST(WebClient, DoesNotWaitForTheEndOfAConnectionThatStaysOpen) {
-  const auto reply = Ask("HTTP/1.1 404 Not Found\r\nX-A: b\r\nContent-Length: 2\r\n\r\nno", {}, true);
+  const auto reply =
+      Ask("HTTP/1.1 404 Not Found\r\nX-A: b\r\nContent-Length: 2\r\n\r\nno", {}, true);
   ASSERT_TRUE(reply.ok()) << reply.status();
   EXPECT_EQ(reply->status, 404u);
   EXPECT_EQ(reply->Header("x-a"), "b");
@@ -132,9 +133,9 @@ TEST(WebClient, RefusedConnectionIsUnavailable) {
 }
 
 TEST(WebClient, BadUrlsAreNotTried) {
-  for (const char* url : {"", "localhost", "https://localhost/", "http://", "http://:80/",
-                          "http://h:0/", "http://h:99999/", "http://h:x/", "http://u@h/",
-                          "http://h/a b", "http://h/\r\nx: y"}) {
+  for (const char* url :
+       {"", "localhost", "https://localhost/", "http://", "http://:80/", "http://h:0/",
+        "http://h:99999/", "http://h:x/", "http://u@h/", "http://h/a b", "http://h/\r\nx: y"}) {
     EXPECT_EQ(Fetch({.url = url}).status().code(), absl::StatusCode::kInvalidArgument) << url;
   }
   EXPECT_EQ(Fetch({.url = "http://127.0.0.1:1/", .headers = {{"x", "a\r\nb: c"}}}).status().code(),

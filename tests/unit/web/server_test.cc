@@ -1,9 +1,9 @@
 #include "web/server.h"
 
+#include <gmock/gmock.h>
+
 #include <atomic>
 #include <thread>
-
-#include <gmock/gmock.h>
 
 #include "base/strings.h"
 #include "raw_client.h"
@@ -40,7 +40,9 @@ class Running {
     if (started.ok()) address_ = *started;
   }
   const base::Address& address() const { return address_; }
-  std::string Url(std::string_view path) const { return base::Cat("http://", address_.ToString(), path); }
+  std::string Url(std::string_view path) const {
+    return base::Cat("http://", address_.ToString(), path);
+  }
   WebReply Get(std::string_view path, std::vector<WebHeader> headers = {}) const {
     return Call({.url = Url(path), .headers = std::move(headers)});
   }
@@ -75,7 +77,8 @@ TEST(WebServer, KeepsTheConnectionAndServesPipelinedRequests) {
   const std::string got = running.Say(
       "GET /1 HTTP/1.1\r\nHost: localhost\r\n\r\n"
       "POST /2 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc"
-      "POST /3 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nde\r\n0\r\n\r\n"
+      "POST /3 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n2\r\nde\r\n0\r\n\r\n"
       "GET /4 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
   EXPECT_THAT(got, HasSubstr("/1|"));
   EXPECT_THAT(got, HasSubstr("/2|abc"));
@@ -149,7 +152,8 @@ TEST(WebServer, HandlerSeesNothingOfWhatIsDenied) {
   const char* denied[] = {
       "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n",
       "GET / HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n\r\n",
-      "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\r\nx",
+      "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: "
+      "1\r\n\r\nx",
       ("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nTransfer-Encoding: "
        "chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n"),
       "POST / HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site\r\n\r\n",
@@ -194,11 +198,16 @@ TEST(WebServer, BodyBeyondTheLimitIs413AndLimitsMayDifferByPath) {
   Running running(std::move(options));
   const std::string body(50'000, 'x');
   const std::vector<WebHeader> json = {{"Content-Type", "application/json"}};
-  EXPECT_EQ(Running::Call({.method = "PUT", .url = running.Url("/v1/config"), .headers = json, .body = body})
-                .status, 200u);
-  EXPECT_EQ(Running::Call({.method = "PUT", .url = running.Url("/v1/apps"), .headers = json, .body = body})
-                .status, 413u);
-  std::string chunked = "PUT /v1/apps HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+  EXPECT_EQ(Running::Call(
+                {.method = "PUT", .url = running.Url("/v1/config"), .headers = json, .body = body})
+                .status,
+            200u);
+  EXPECT_EQ(Running::Call(
+                {.method = "PUT", .url = running.Url("/v1/apps"), .headers = json, .body = body})
+                .status,
+            413u);
+  std::string chunked =
+      "PUT /v1/apps HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
   for (int i = 0; i < 20; ++i) chunked += "64\r\n" + std::string(100, 'x') + "\r\n";
   EXPECT_THAT(running.Say(chunked), StartsWith("HTTP/1.1 413 "));
 }
@@ -206,8 +215,9 @@ TEST(WebServer, BodyBeyondTheLimitIs413AndLimitsMayDifferByPath) {
 TEST(WebServer, ExpectContinueIsAnsweredBeforeTheBody) {
   Running running(Local());
   RawClient client(running.address());
-  client.Send("PUT /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nExpect: 100-continue\r\n"
-              "Connection: close\r\n\r\n");
+  client.Send(
+      "PUT /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nExpect: 100-continue\r\n"
+      "Connection: close\r\n\r\n");
   EXPECT_EQ(client.Until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
   client.Send("ok");
   EXPECT_THAT(client.UntilEnd(), EndsWith("/x|ok"));
@@ -261,7 +271,8 @@ TEST(WebServer, OffLoopbackNeedsATokenOrASpokenWord) {
   Running running(options);
   const std::string url = base::Cat("http://127.0.0.1:", running.address().port(), "/");
   EXPECT_EQ(Running::Call({.url = url}).status, 401u);
-  EXPECT_EQ(Running::Call({.url = url, .headers = {{"Authorization", "Bearer s3cret"}}}).status, 200u);
+  EXPECT_EQ(Running::Call({.url = url, .headers = {{"Authorization", "Bearer s3cret"}}}).status,
+            200u);
 }
 
 TEST(WebServer, AddressInUseNamesItAndWhoHoldsIt) {
