@@ -40,6 +40,8 @@ class Downstream {
   virtual const http::H1Error& request_error() const = 0;  // After kBroken.
   // `gone(owner)` once the client has left; null clears.
   virtual void WatchHangup(void (*gone)(void*), void* owner) = 0;
+  // That call came: for the statistics of the connection.
+  virtual void OnClientGone() = 0;
 
   // ---- response
   virtual void QueueInterim(const http::ResponseHead& head) = 0;

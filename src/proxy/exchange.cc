@@ -66,14 +66,7 @@ net::Task<void> Exchange::Refuse(Downstream& downstream, FailureKind kind,
   Begin(downstream);
   request_complete_ = true;
   FailureToReply(kind, {}, reply_);
-  if (error != nullptr) {
-    reply_.status = error->status;
-    reply_.details.assign(error->details);
-    if (error->status != 400) reply_.body.assign(http::ReasonPhrase(error->status));
-    if (error->status == 426) reply_.body.clear();
-    stats_->downstream_cx_protocol_error.Add();
-    if (error->status == 431) stats_->downstream_rq_too_large.Add();
-  }
+  if (error != nullptr) ApplyCodecError(*error);
   reply_close_ = true;
   if (kind == FailureKind::kRequestHeaderTimeout) stats_->downstream_rq_header_timeout.Add();
   co_await SendReply();
@@ -133,9 +126,15 @@ void Exchange::OnRequestComplete() {
   }
 }
 
+void Exchange::OnHangup(void* self) {
+  auto& exchange = *static_cast<Exchange*>(self);
+  exchange.downstream_->OnClientGone();
+  exchange.Fail(FailureKind::kDownstreamGone);
+}
+
 void Exchange::WatchHangup() {
   if (std::exchange(watching_, true)) return;
-  downstream_->WatchHangup(&OnTimer<FailureKind::kDownstreamGone>, this);
+  downstream_->WatchHangup(&OnHangup, this);
 }
 
 void Exchange::Fail(FailureKind kind) {
@@ -153,8 +152,10 @@ void Exchange::Fail(FailureKind kind) {
       stats_->downstream_rq_timeout.Add();
       break;
     case FailureKind::kMaxStreamDuration:
-    case FailureKind::kUpstreamMaxStreamDuration:
       stats_->downstream_rq_max_duration_reached.Add();
+      break;
+    case FailureKind::kUpstreamMaxStreamDuration:
+      if (attempt_.has_value()) attempt_->stats().upstream_rq_max_duration_reached.Add();
       break;
     default:
       break;
@@ -163,6 +164,9 @@ void Exchange::Fail(FailureKind kind) {
     observe::ClusterStats& cluster = attempt_->stats();
     const bool theirs = kind == FailureKind::kUpstreamClosed;
     (theirs ? cluster.upstream_rq_rx_reset : cluster.upstream_rq_tx_reset).Add();
+  }
+  if (response_started_ && !response_complete_) {
+    stats_->rq_reset_after_downstream_response_started.Add();
   }
   CloseUpstream();
   WakeRequestDriver();

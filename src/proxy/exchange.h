@@ -96,7 +96,6 @@ class Exchange final : public filters::Context {
   void MakeChain();
   bool UpgradeAllowed() const;
   Next Decide();
-  Next Redirect();
   Next PrepareForward(const config::ForwardAction& forward);
   void RewriteRequest(const config::ForwardAction& forward);
   Next ReplyWith(FailureKind kind);
@@ -109,6 +108,8 @@ class Exchange final : public filters::Context {
   void FinishReplyHead();
   // A filter answered: stops what runs.
   void TakeReply();
+  // The codec knows better than the failure what was wrong.
+  void ApplyCodecError(const http::H1Error& error);
 
   // ---- forward.cc: tries
   net::Task<void> Forward();
@@ -119,6 +120,7 @@ class Exchange final : public filters::Context {
   void QueueContinue();
   bool Replayable();
   void PrepareReplay();
+  std::uint64_t UpstreamMs() const;
   void FinishTry();
 
   // ---- response.cc: from the upstream's first byte to a head for the client
@@ -166,6 +168,7 @@ class Exchange final : public filters::Context {
   static void OnTimer(void* self) {
     static_cast<Exchange*>(self)->Fail(kKind);
   }
+  static void OnHangup(void* self);
   static void OnCommitTimer(void* self) { static_cast<Exchange*>(self)->Unpin(); }
 
   WorkerContext& context_;

@@ -44,7 +44,6 @@ net::Task<void> Exchange::FilterRequest() {
         Fail(FailureKind::kDownstreamGone);
         co_return;
       case BodyStep::kBroken:
-        stats_->downstream_cx_protocol_error.Add();
         Fail(FailureKind::kDownstreamProtocolError);
         co_return;
     }

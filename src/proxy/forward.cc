@@ -1,5 +1,6 @@
 // One try after the other: a connection of the cluster, the request on it, the response from it.
-#include "base/check.h"
+#include <chrono>
+
 #include "http/h1_codec.h"
 #include "proxy/exchange.h"
 #include "proxy/retry.h"
@@ -120,6 +121,17 @@ void Exchange::StartRequest() {
   upstream_writer_.TextAdded();
 }
 
+// From the request's last byte (or the connection, when that never went out) to the response's.
+std::uint64_t Exchange::UpstreamMs() const {
+  const base::Monotonic from = info_.upstream_request_end == base::Monotonic()
+                                   ? info_.upstream_ready
+                                   : info_.upstream_request_end;
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(
+                      info_.upstream_response_end - from)
+                      .count();
+  return ms < 0 ? 0 : static_cast<std::uint64_t>(ms);
+}
+
 bool Exchange::Replayable() {
   if (!failed_ || !attempt_->acquired()) return false;
   const TryFacts facts = {
@@ -152,6 +164,7 @@ void Exchange::FinishTry() {
   if (!attempt_.has_value()) return;
   if (attempt_->acquired()) {
     if (response_received_) {
+      if (!tunnel_) attempt_->stats().upstream_rq_time.Record(UpstreamMs());
       const bool reusable = request_sent_ && !request_write_failed_ && upstream_keep_alive_ &&
                             !tunnel_ && !failed_ && attempt_->connection().input().empty();
       attempt_->Finish(reusable);

@@ -70,7 +70,6 @@ Exchange::Pump Exchange::PumpRequest() {
           Fail(FailureKind::kDownstreamGone);
           return Pump::kStopped;
         case BodyStep::kBroken:
-          stats_->downstream_cx_protocol_error.Add();
           Fail(FailureKind::kDownstreamProtocolError);
           return Pump::kStopped;
       }

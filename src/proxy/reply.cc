@@ -17,6 +17,9 @@ bool Exchange::MakeReplyHead(std::string_view& body) {
     if (forward_ != nullptr) context.cluster_not_found_status = forward_->cluster_not_found_status;
     FailureToReply(failure_, context, reply_);
     reply_close_ = Describe(failure_).close;
+    if (failure_ == FailureKind::kDownstreamProtocolError) {
+      ApplyCodecError(downstream_->request_error());
+    }
   }
   info_.flags |= reply_.flags;
   info_.response_code_details.assign(reply_.details);
@@ -31,6 +34,19 @@ bool Exchange::MakeReplyHead(std::string_view& body) {
   reply_.flags = 0;
   chain_.BeginReply();
   return true;
+}
+
+void Exchange::ApplyCodecError(const http::H1Error& error) {
+  stats_->downstream_cx_protocol_error.Add();
+  if (error.status == 0) return;
+  reply_.status = error.status;
+  reply_.details.assign(error.details);
+  if (error.status == 426) {
+    reply_.body.clear();
+  } else if (error.status != 400) {
+    reply_.body.assign(http::ReasonPhrase(error.status));
+  }
+  if (error.status == 431) stats_->downstream_rq_too_large.Add();
 }
 
 // False: the exchange ended meanwhile.

@@ -45,6 +45,12 @@ ServerConnection::~ServerConnection() {
   (closed_by_client_ ? http_stats_.downstream_cx_destroy_remote
                      : http_stats_.downstream_cx_destroy_local)
       .Add();
+  if (interrupted_) {
+    http_stats_.downstream_cx_destroy_active_rq.Add();
+    (closed_by_client_ ? http_stats_.downstream_cx_destroy_remote_active_rq
+                       : http_stats_.downstream_cx_destroy_local_active_rq)
+        .Add();
+  }
   http_stats_.downstream_cx_active.Add(-1);
   http_stats_.downstream_cx_http1_active.Add(-1);
   http_stats_.downstream_cx_length_ms.Record(lasted);

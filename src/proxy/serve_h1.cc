@@ -219,6 +219,8 @@ void H1Server::WatchHangup(void (*gone)(void*), void* owner) {
   stream().WatchHangup(gone, owner);
 }
 
+void H1Server::OnClientGone() { connection_.set_closed_by_client(); }
+
 net::Task<bool> H1Server::FinishRequest() {
   net::Loop& loop = connection_.context().loop();
   if (linger_ms_ == 0) co_return false;
@@ -344,6 +346,9 @@ void H1Server::BecomeTunnel() { source_.tunnel = true; }
 
 // A close in the middle of a counted or chunked body can be told from its end; where the close is the
 // end, only a reset can.
-void H1Server::Abort() { stream().Close(until_close_); }
+void H1Server::Abort() {
+  connection_.set_interrupted();
+  stream().Close(until_close_);
+}
 
 }  // namespace sluice::proxy

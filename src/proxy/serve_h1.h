@@ -40,6 +40,7 @@ class H1Server final : public Downstream {
   const http::Fields& request_trailers() const override { return parser_.trailers(); }
   const http::H1Error& request_error() const override { return parser_.error(); }
   void WatchHangup(void (*gone)(void*), void* owner) override;
+  void OnClientGone() override;
   void QueueInterim(const http::ResponseHead& head) override;
   void QueueHead(http::ResponseHead& head, bool close) override;
   void QueueBody(std::string_view piece) override { writer_->AddPiece(piece, chunked_); }

@@ -42,6 +42,9 @@ class ServerConnection {
   // The client ended it, not we.
   void set_closed_by_client() { closed_by_client_ = true; }
 
+  // It ends in the middle of an exchange.
+  void set_interrupted() { interrupted_ = true; }
+
   // ---- the worker's list
   ServerConnection* next() const { return next_; }
   ServerConnection* previous() const { return previous_; }
@@ -65,6 +68,7 @@ class ServerConnection {
   ServerConnection* next_ = nullptr;
   ServerConnection* previous_ = nullptr;
   bool closed_by_client_ = false;
+  bool interrupted_ = false;
   H1Server h1_;
 };
 

@@ -12,6 +12,7 @@ void Exchange::BecomeTunnel() {
   if (!forward_->idle_timeout_ms.has_value()) {
     idle_ms_ = tunnel_idle_ms_;
     if (idle_ms_ == 0) idle_timer_.Cancel();
+    Touch();
   }
 }
 
