@@ -98,6 +98,7 @@ mkdir -p "$data"
 
 start python env INSTANCE=9000 PYTHONDONTWRITEBYTECODE=1 "$python" -m uvicorn --app-dir "$here" --port 9000 \
   --no-access-log --no-server-header python_app:app
+python_pid=${pids[-1]}
 start node node "$here/node_app.js" 9100
 start sluice-control "$bin/sluice-control" --config "$apps" --data "$data"
 start sluice "$bin/sluice" -c "$here/bootstrap.yaml" --service-node zoo-1
@@ -110,7 +111,7 @@ wait_for "the Node application" answers http://127.0.0.1:8000/node
 ready_ms=$((($(date +%s%N) - started) / 1000000))
 
 if [ -n "$check" ]; then
-  "$python" "$here/check.py" "$logs" || {
+  "$python" "$here/check.py" "$logs" "$python_pid" || {
     status=$?
     tail -n 20 "$logs/sluice.log" "$logs/sluice-control.log" >&2
     exit "$status"
