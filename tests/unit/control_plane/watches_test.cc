@@ -195,7 +195,7 @@ TEST(Watch, RoutesDoNotFollowRefusedClusters) {
   client->watch().Tick();
   EXPECT_EQ(client->Drain(), "");
   client->watch().SetSnapshot(Snap(With(bad, kClusters, "s", "static 3")));
-  EXPECT_EQ(client->Drain(), "cds[a s] rds[web]");
+  EXPECT_EQ(client->Drain(), "cds[a s] eds[a] rds[web]");
 }
 
 TEST(Watch, PatienceWithSilentClientsEnds) {
@@ -241,14 +241,14 @@ TEST(Watch, RefusedVersionIsRemembered) {
   ASSERT_TRUE(client->Nack(refused, "routes[0]: broken\n").ok());
   EXPECT_EQ(client->counters.nacks[3], 1U);
   const auto& status = client->watch().status().types[3];
-  EXPECT_EQ(status.error, "routes[0]: broken\\n");
+  EXPECT_EQ(status.error, "routes[0]: broken\\x0a");
   EXPECT_EQ(status.sent_version, refused.version);
   EXPECT_NE(status.acked_version, refused.version);
   EXPECT_EQ(client->Drain(), "");
   client->watch().SetSnapshot(Snap(With(bad, kEndpoints, "a", "2")));  // Something else changes.
   EXPECT_EQ(client->Drain(), "eds[a]");
   client->watch().SetSnapshot(Snap(With(bad, kRoutes, "web", "good")));
-  EXPECT_EQ(client->Drain(), "rds[web]");
+  EXPECT_EQ(client->Drain(), "eds[a] rds[web]");
   EXPECT_EQ(client->watch().status().types[3].error, "");
 }
 
@@ -338,7 +338,7 @@ TEST(Watch, PerTypeStreamNeedsNoTypeUrl) {
   request.add_resource_names("web");
   ASSERT_TRUE(client.watch().OnRequest(request.SerializeAsString()).ok());
   EXPECT_EQ(client.Show(client.Next()), "rds[web]");
-  EXPECT_EQ(client.watch().status().node_id, "n\\n1");
+  EXPECT_EQ(client.watch().status().node_id, "n\\x0a1");
 }
 
 TEST(ResponseCache, OneChangeIsSerialisedOnceForAll) {
