@@ -1,10 +1,14 @@
 #include "config/compile_tls.h"
 
+#include <arpa/inet.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
+#include <chrono>
+#include <ctime>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +17,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "base/field_errors.h"
 #include "base/strings.h"
+#include "config/certificates.h"
 #include "config/compile.h"
 #include "config/compile_address.h"
 #include "config/data_source.h"
@@ -99,6 +104,68 @@ void CheckClientCertificate(const UpstreamTls& tls, base::FieldErrors& errors) {
                  "write the key that goes with it");
   }
   ERR_clear_error();
+}
+
+// ---- describing
+// ----------------------------------------------------------------------------------
+
+base::WallTime TimeOf(const ASN1_TIME* time) {
+  std::tm parts{};
+  if (time == nullptr || ASN1_TIME_to_tm(time, &parts) != 1) return {};
+  return base::WallTime(std::chrono::seconds(timegm(&parts)));
+}
+
+std::string SerialOf(const X509& certificate) {
+  std::string out;
+  BIGNUM* number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(&certificate), nullptr);
+  if (char* hex = number == nullptr ? nullptr : BN_bn2hex(number)) {
+    out = base::Lowercase(hex);
+    OPENSSL_free(hex);
+  }
+  BN_free(number);
+  return out;
+}
+
+std::string SubjectOf(const X509& certificate) {
+  const std::unique_ptr<BIO, Free> bio(BIO_new(BIO_s_mem()));
+  if (bio == nullptr) return "";
+  X509_NAME_print_ex(bio.get(), X509_get_subject_name(&certificate), 0, XN_FLAG_RFC2253);
+  char* text = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &text);
+  return std::string(text, static_cast<std::size_t>(size));
+}
+
+void AppendName(const GENERAL_NAME& name, CertificateInfo& info) {
+  using Kind = CertificateInfo::NameKind;
+  const auto text = [](const ASN1_STRING* string) {
+    return std::string(reinterpret_cast<const char*>(ASN1_STRING_get0_data(string)),
+                       static_cast<std::size_t>(ASN1_STRING_length(string)));
+  };
+  if (name.type == GEN_DNS) info.subject_alt_names.emplace_back(Kind::kDns, text(name.d.dNSName));
+  if (name.type == GEN_URI) {
+    info.subject_alt_names.emplace_back(Kind::kUri, text(name.d.uniformResourceIdentifier));
+  }
+  if (name.type != GEN_IPADD) return;
+  const std::string bytes = text(name.d.iPAddress);
+  char shown[INET6_ADDRSTRLEN] = "";
+  if (bytes.size() == 4) inet_ntop(AF_INET, bytes.data(), shown, sizeof(shown));
+  if (bytes.size() == 16) inet_ntop(AF_INET6, bytes.data(), shown, sizeof(shown));
+  info.subject_alt_names.emplace_back(Kind::kIpAddress, shown);
+}
+
+CertificateInfo Describe(const X509& certificate) {
+  CertificateInfo info;
+  info.subject = SubjectOf(certificate);
+  info.serial = SerialOf(certificate);
+  info.valid_from = TimeOf(X509_get0_notBefore(&certificate));
+  info.expires = TimeOf(X509_get0_notAfter(&certificate));
+  auto* names = static_cast<GENERAL_NAMES*>(
+      X509_get_ext_d2i(&certificate, NID_subject_alt_name, nullptr, nullptr));
+  for (int i = 0; i < sk_GENERAL_NAME_num(names); ++i) {
+    AppendName(*sk_GENERAL_NAME_value(names, i), info);
+  }
+  GENERAL_NAMES_free(names);
+  return info;
 }
 
 // ---- the context
@@ -242,6 +309,19 @@ void CompileCommon(const tlsv3::CommonTlsContext& proto, UpstreamTls& tls,
 }
 
 }  // namespace
+
+std::vector<CertificateInfo> DescribeCertificates(std::string_view pem) {
+  const absl::Cleanup clear = [] { ERR_clear_error(); };
+  std::vector<CertificateInfo> out;
+  const auto bio = Reader(pem);
+  while (bio != nullptr) {
+    const std::unique_ptr<X509, Free> certificate(
+        PEM_read_bio_X509(bio.get(), nullptr, &NoPassword, nullptr));
+    if (certificate == nullptr) break;
+    out.push_back(Describe(*certificate));
+  }
+  return out;
+}
 
 void CheckUpstreamTls(const UpstreamTls& tls, base::FieldErrors& errors) {
   if (!tls.ca_pem.empty() && CountCertificates(tls.ca_pem, nullptr) <= 0) {

@@ -350,6 +350,17 @@ void AppendAnyJson(std::string_view type_url, std::string_view bytes, const Json
   Writer(options, out).AnyParts(type_url, bytes, false);
 }
 
+void AppendBytesJson(std::string_view type_url, std::string_view bytes, const JsonOptions& options,
+                     std::string& out) {
+  if (const pb::Descriptor* type = FindMessageType(type_url)) {
+    const std::unique_ptr<pb::Message> message = NewMessage(*type);
+    if (message->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+      return Writer(options, out).Message(*message, false);
+    }
+  }
+  AppendAnyJson(type_url, bytes, options, out);
+}
+
 std::string ToJson(const pb::Message& message, const JsonOptions& options) {
   std::string out;
   AppendJson(message, options, out);

@@ -25,6 +25,9 @@ void AppendJson(const google::protobuf::Message& message, const JsonOptions& opt
 // The same from the parts of an Any, without building one.
 void AppendAnyJson(std::string_view type_url, std::string_view bytes, const JsonOptions& options,
                    std::string& out);
+// The same without "@type". `type_url` names a message of proto/; else this is AppendAnyJson.
+void AppendBytesJson(std::string_view type_url, std::string_view bytes, const JsonOptions& options,
+                     std::string& out);
 
 // With a newline at the end when there is whitespace.
 std::string ToJson(const google::protobuf::Message& message, const JsonOptions& options = {});

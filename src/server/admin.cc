@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "base/strings.h"
+#include "server/admin_access_log.h"
 #include "server/admin_handlers.h"
 #include "web/server.h"
 
@@ -27,13 +28,35 @@ constexpr AdminParameter kStatsParameters[] = {
      "Histogram bucket display mode; One of (cumulative, disjoint, summary)"},
 };
 
+constexpr AdminParameter kConfigDumpParameters[] = {
+    {"resource", "The resource to dump, a repeated field as dynamic_active_clusters"},
+    {"name_regex", "Dump only the currently loaded resources whose names match the regex"},
+    {"include_eds", "Dump currently loaded configuration including EDS"},
+};
+constexpr AdminParameter kLoggingParameters[] = {
+    {"paths", "Change multiple logging levels by setting to <name1>:<level1>,<name2>:<level2>"},
+    {"level", "Change all logging levels; One of (trace, debug, info, warning, error, critical, "
+              "off)"},
+    {"<logger>", "Change the level of one logger"},
+};
+
 // Sorted by path, as /help prints them.
 constexpr AdminCommand kCommands[] = {
+    {"/certs", false, "print certs on machine", &HandleCerts, {}},
+    {"/clusters", false, "upstream cluster status", &HandleClusters, kFormat},
+    {"/config_dump", false, "dump current configuration", &HandleConfigDump,
+     kConfigDumpParameters},
     {"/drain_listeners", true, "drain listeners", &HandleDrainListeners, {}},
     {"/healthcheck/fail", true, "cause the server to fail health checks", &HandleHealthcheckFail,
      {}},
     {"/healthcheck/ok", true, "cause the server to pass health checks", &HandleHealthcheckOk, {}},
+    {"/hot_restart_version", false, "print the hot restart compatibility version",
+     &HandleHotRestartVersion, {}},
+    {"/init_dump", false, "print what initialization waits for", &HandleInitDump, {}},
     {"/listeners", false, "print listener info", &HandleListeners, kFormat},
+    {"/logging", false, "query/change logging levels (change: POST)", &HandleLogging,
+     kLoggingParameters},
+    {"/memory", false, "print current allocation/heap usage", &HandleMemory, {}},
     {"/metrics", false, "print server stats in prometheus format", &HandlePrometheus,
      kPrometheusParameters},
     {"/quitquitquit", true, "exit the server", &HandleQuit, {}},
@@ -41,6 +64,7 @@ constexpr AdminCommand kCommands[] = {
      {}},
     {"/reopen_logs", true, "reopen access logs", &HandleReopenLogs, {}},
     {"/reset_counters", true, "reset all counters to zero", &HandleResetCounters, {}},
+    {"/server_info", false, "print server version/status information", &HandleServerInfo, {}},
     {"/stats", false, "print server stats", &HandleStats, kStatsParameters},
     {"/stats/prometheus", false, "print server stats in prometheus format", &HandlePrometheus,
      kPrometheusParameters},
@@ -76,7 +100,24 @@ std::string HomePage() {
   return html + "</table>\n</body></html>\n";
 }
 
-web::WebResponse Dispatch(AdminSources& sources, const web::WebRequest& request) {
+}  // namespace
+
+web::WebResponse AdminText(std::string body, unsigned status) {
+  web::WebResponse response;
+  response.status = status;
+  response.headers = {{"Cache-Control", "no-cache, max-age=0"},
+                      {"X-Content-Type-Options", "nosniff"}};
+  response.body = std::move(body);
+  return response;
+}
+
+web::WebResponse AdminJson(std::string body) {
+  web::WebResponse response = AdminText(std::move(body));
+  response.content_type = "application/json";
+  return response;
+}
+
+web::WebResponse HandleAdmin(AdminSources& sources, const web::WebRequest& request) {
   if (request.path == "/") {
     web::WebResponse page = AdminText(HomePage());
     page.content_type = "text/html; charset=UTF-8";
@@ -103,26 +144,10 @@ web::WebResponse Dispatch(AdminSources& sources, const web::WebRequest& request)
   return AdminText(base::Cat("invalid path. ", HelpText()), 404);
 }
 
-}  // namespace
-
-web::WebResponse AdminText(std::string body, unsigned status) {
-  web::WebResponse response;
-  response.status = status;
-  response.headers = {{"Cache-Control", "no-cache, max-age=0"},
-                      {"X-Content-Type-Options", "nosniff"}};
-  response.body = std::move(body);
-  return response;
-}
-
-web::WebResponse AdminJson(std::string body) {
-  web::WebResponse response = AdminText(std::move(body));
-  response.content_type = "application/json";
-  return response;
-}
-
 struct Admin::State {
-  explicit State(AdminSources admin_sources) : sources(std::move(admin_sources)) {}
+  explicit State(AdminSources admin_sources) : sources(std::move(admin_sources)), log(sources) {}
   AdminSources sources;
+  AdminAccessLog log;
   std::unique_ptr<web::WebServer> server;
 };
 
@@ -147,7 +172,7 @@ absl::StatusOr<base::Address> Admin::Start() {
   state_->server = std::make_unique<web::WebServer>(
       std::move(web),
       [state = state_.get()](const web::WebRequest& request) {
-        return Dispatch(state->sources, request);
+        return state->log.Logged(request, &HandleAdmin);
       });
   return state_->server->Start();
 }

@@ -14,7 +14,9 @@
 #include "base/clock.h"
 #include "config/bootstrap.h"
 #include "config/snapshot.h"
+#include "observe/log_writer.h"
 #include "observe/registry.h"
+#include "server/certificate_expiries.h"
 #include "server/config_thread.h"
 #include "server/listeners.h"
 #include "server/options.h"
@@ -24,6 +26,9 @@ namespace sluice::server {
 
 // /ready and /server_info: written by main, read by anyone.
 enum class ServerState : std::uint8_t { kLive, kDraining, kPreInitializing, kInitializing };
+
+// In the registry: main and the config thread are kMainOwner and the one below.
+inline constexpr unsigned kAdminOwner = observe::Registry::kMainOwner - 2;
 
 struct AdminSources {
   const base::Clock& clock;
@@ -42,9 +47,11 @@ struct AdminSources {
   std::function<void(bool graceful)> drain_listeners;
   std::function<void()> quit;
   std::function<void()> reopen_logs;
-  // Admin's own block: "server." gauges that are only known when somebody asks. No other thread
-  // writes it.
+  // Admin's own block, of owner kAdminOwner: "server." gauges that are only known when somebody
+  // asks. No other thread writes it.
   observe::ServerStats& stats;
+  observe::LogWriter& log_writer;
+  CertificateExpiries expiries{};  // Admin thread.
 };
 
 class Admin {

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "server/admin.h"
 #include "server/json_writer.h"
@@ -45,6 +46,11 @@ web::WebResponse HandleDrainListeners(AdminSources& sources, const web::WebReque
 web::WebResponse HandleQuit(AdminSources& sources, const web::WebRequest& request);
 web::WebResponse HandleReopenLogs(AdminSources& sources, const web::WebRequest& request);
 web::WebResponse HandleResetCounters(AdminSources& sources, const web::WebRequest& request);
+web::WebResponse HandleInitDump(AdminSources& sources, const web::WebRequest& request);
+web::WebResponse HandleHotRestartVersion(AdminSources& sources, const web::WebRequest& request);
+
+// admin.cc: any path. Finds the command, or says why not.
+web::WebResponse HandleAdmin(AdminSources& sources, const web::WebRequest& request);
 
 // admin_listeners.cc
 web::WebResponse HandleListeners(AdminSources& sources, const web::WebRequest& request);
@@ -53,7 +59,28 @@ web::WebResponse HandleListeners(AdminSources& sources, const web::WebRequest& r
 web::WebResponse HandleStats(AdminSources& sources, const web::WebRequest& request);
 web::WebResponse HandlePrometheus(AdminSources& sources, const web::WebRequest& request);
 
-// admin_process.cc: "server." gauges, as of now.
+// admin_clusters.cc
+web::WebResponse HandleClusters(AdminSources& sources, const web::WebRequest& request);
+// core.v3.HealthStatus.
+std::string_view HealthName(config::Endpoint::Health health);
+
+// admin_config_dump.cc
+web::WebResponse HandleConfigDump(AdminSources& sources, const web::WebRequest& request);
+
+// admin_certs.cc
+web::WebResponse HandleCerts(AdminSources& sources, const web::WebRequest& request);
+
+// admin_logging.cc
+web::WebResponse HandleLogging(AdminSources& sources, const web::WebRequest& request);
+
+// admin_process.cc
+web::WebResponse HandleServerInfo(AdminSources& sources, const web::WebRequest& request);
+web::WebResponse HandleMemory(AdminSources& sources, const web::WebRequest& request);
+// DRAINING also while /healthcheck/fail holds.
+ServerState StateOf(const AdminSources& sources);
+// A sentence for each setting that gives up safety, for whoever reads /server_info.
+std::vector<std::string> InsecureSettings(const AdminSources& sources);
+// "server." gauges, as of now.
 void UpdateServerGauges(AdminSources& sources);
 
 }  // namespace sluice::server

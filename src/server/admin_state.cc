@@ -4,8 +4,7 @@
 namespace sluice::server {
 
 web::WebResponse HandleReady(AdminSources& sources, const web::WebRequest&) {
-  if (sources.healthcheck_failed) return AdminText("DRAINING\n", 503);
-  switch (sources.state.load()) {
+  switch (StateOf(sources)) {
     case ServerState::kLive: return AdminText("LIVE\n");
     case ServerState::kDraining: return AdminText("DRAINING\n", 503);
     case ServerState::kPreInitializing: return AdminText("PRE_INITIALIZING\n", 503);
@@ -42,6 +41,32 @@ web::WebResponse HandleReopenLogs(AdminSources& sources, const web::WebRequest&)
 web::WebResponse HandleResetCounters(AdminSources& sources, const web::WebRequest&) {
   sources.registry.ResetCounters();
   return AdminText("OK\n");
+}
+
+web::WebResponse HandleInitDump(AdminSources& sources, const web::WebRequest&) {
+  const std::shared_ptr<const XdsView> view = sources.xds();
+  std::string out;
+  JsonWriter json(&out);
+  json.OpenObject();
+  if (!view->warming_clusters.empty() || !view->warming_listeners.empty()) {
+    json.OpenList("unready_targets_dumps");
+    json.OpenObject();
+    json.Member("name", "init manager Server");
+    json.OpenList("target_names");
+    for (const std::string& name : view->warming_clusters) json.Text(base::Cat("cluster ", name));
+    for (const std::string& name : view->warming_listeners) {
+      json.Text(base::Cat("listener ", name));
+    }
+    json.Close();
+    json.Close();
+    json.Close();
+  }
+  json.Close();
+  return AdminJson(std::move(out));
+}
+
+web::WebResponse HandleHotRestartVersion(AdminSources&, const web::WebRequest&) {
+  return AdminText("disabled\n");
 }
 
 }  // namespace sluice::server

@@ -37,8 +37,9 @@ class JsonWriter {
   // Finished JSON, made with indent level().
   void Raw(std::string_view json);
   int level() const { return static_cast<int>(open_.size()); }
-  // What Raw would write may be appended to `out` after this.
+  // What Raw would write may be appended to out() after this.
   void BeginValue();
+  std::string& out() { return *out_; }
 
   // Members of an object.
   void Member(std::string_view key, std::string_view value) {

@@ -13,7 +13,6 @@ ProcessMemory ReadProcessMemory() {
   memory.allocated = info.uordblks + info.hblkhd;
   memory.heap = info.arena + info.hblkhd;
   memory.heap_free = info.fordblks;
-  memory.releasable = info.keepcost;
   std::ifstream statm("/proc/self/statm");
   std::uint64_t size_pages = 0;
   std::uint64_t resident_pages = 0;

@@ -9,7 +9,6 @@ struct ProcessMemory {
   std::uint64_t allocated = 0;   // Handed out by malloc and not freed.
   std::uint64_t heap = 0;        // What malloc took from the kernel.
   std::uint64_t heap_free = 0;   // Of that, not handed out.
-  std::uint64_t releasable = 0;  // Of that, at the top: malloc_trim would give it back.
   std::uint64_t physical = 0;    // Resident set size.
 };
 

@@ -196,8 +196,8 @@ int Server::Run() {
         },
         [this, &w] { w.loop.Post([this] { BeginShutdown(false); }); },
         [this] { ReopenLogs(); },
-        w.registry.Get<observe::ServerStats>(observe::Scope::kServer, "",
-                                             observe::Registry::kMainOwner - 2)});
+        w.registry.Get<observe::ServerStats>(observe::Scope::kServer, "", kAdminOwner),
+        w.log_writer});
     const absl::StatusOr<base::Address> address = w.admin->Start();
     if (!address.ok()) {
       std::fprintf(stderr, "sluice: admin: %s\n",
