@@ -22,6 +22,8 @@ using Kind = Registry::Sample::Kind;
 constexpr std::size_t kPieceBytes = 48 * 1024;
 // Metrics given to the serializer at a time: each takes half a kilobyte there.
 constexpr std::size_t kBatch = 64;
+// Looked at per piece: a filter that lets nothing through must not hold other readers up.
+constexpr unsigned kSamplesPerPiece = 4096;
 constexpr std::size_t kPatternBytesMax = 4096;
 
 // "envoy_" and the family with every other character as '_'.
@@ -156,10 +158,10 @@ PrometheusWriter::~PrometheusWriter() = default;
 bool PrometheusWriter::Next(std::string& piece) {
   State& state = *state_;
   piece.clear();
-  while (piece.size() < kPieceBytes) {
+  for (unsigned i = 0; i < kSamplesPerPiece && piece.size() < kPieceBytes; ++i) {
     if (!state.cursor.Next(state.sample)) {
       state.Flush(piece);
-      break;
+      return !piece.empty();
     }
     if (!state.options.Wants(state.sample)) continue;
     if (state.sample.family != state.family) {
@@ -169,7 +171,7 @@ bool PrometheusWriter::Next(std::string& piece) {
     state.one[0].metric.push_back(ToMetric(state.sample));
     if (state.one[0].metric.size() >= kBatch) state.Flush(piece);
   }
-  return !piece.empty();
+  return true;
 }
 
 }  // namespace sluice::observe

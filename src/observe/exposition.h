@@ -46,7 +46,7 @@ class PrometheusWriter {
   PrometheusWriter(const PrometheusWriter&) = delete;
   PrometheusWriter& operator=(const PrometheusWriter&) = delete;
 
-  // Replaces `piece`; false, and `piece` empty, when all was handed out.
+  // Replaces `piece`, at times with nothing; false, and `piece` empty, when all was handed out.
   bool Next(std::string& piece);
 
  private:

@@ -21,8 +21,7 @@ namespace sluice::observe {
   C(upstream_rq_total) C(upstream_rq_completed) C(upstream_rq_pending_total)                      \
   C(upstream_rq_pending_overflow) C(upstream_rq_pending_failure_eject) C(upstream_rq_cancelled)   \
   C(upstream_rq_timeout) C(upstream_rq_rx_reset) C(upstream_rq_tx_reset) C(upstream_rq_retry)     \
-  C(upstream_rq_retry_success) C(upstream_rq_retry_overflow) C(upstream_rq_maintenance_mode)      \
-  C(upstream_rq_max_duration_reached)                                                             \
+  C(upstream_rq_retry_success) C(upstream_rq_max_duration_reached)                                \
   C(upstream_rq_1xx) C(upstream_rq_2xx) C(upstream_rq_3xx) C(upstream_rq_4xx) C(upstream_rq_5xx)  \
   C(lb_healthy_panic) C(upstream_flow_control_paused_reading_total)                               \
   C(upstream_flow_control_resumed_reading_total)                                                  \
@@ -32,9 +31,8 @@ namespace sluice::observe {
 // Written by main only: one block per cluster.
 #define SLUICE_CLUSTER_MAIN_STATS(C, G, H)                                                        \
   C(membership_change) C(update_attempt) C(update_success) C(update_failure) C(update_rejected)   \
-  C(update_empty) C(update_no_rebuild) C(init_fetch_timeout) C(assignment_stale)                  \
-  G(membership_total) G(membership_healthy) G(membership_degraded) G(membership_excluded)         \
-  G(max_host_weight) G(version) G(warming_state)
+  C(update_empty) C(update_no_rebuild) C(init_fetch_timeout)                                      \
+  G(membership_total) G(membership_healthy) G(membership_degraded) G(max_host_weight) G(version)
 
 #define SLUICE_HTTP_STATS(C, G, H)                                                                \
   C(downstream_cx_total) C(downstream_cx_http1_total) C(downstream_cx_destroy)                    \
@@ -51,7 +49,7 @@ namespace sluice::observe {
   C(downstream_rq_timeout) C(downstream_rq_header_timeout) C(downstream_rq_idle_timeout)          \
   C(downstream_rq_max_duration_reached) C(downstream_rq_non_relative_path)                        \
   C(downstream_rq_too_large) C(downstream_rq_failed_path_normalization)                           \
-  C(downstream_rq_rejected_via_ip_detection) C(downstream_rq_response_before_rq_complete)         \
+  C(downstream_rq_response_before_rq_complete)                                                    \
   C(downstream_rq_ws_on_non_ws_route) C(downstream_rq_redirected_with_normalized_path)            \
   C(no_route) C(no_cluster) C(rq_direct_response) C(rq_redirect) C(rq_total)                      \
   C(rq_reset_after_downstream_response_started) C(downstream_flow_control_paused_reading_total)   \
@@ -61,9 +59,7 @@ namespace sluice::observe {
   H(downstream_cx_length_ms) H(downstream_rq_time)
 
 #define SLUICE_LISTENER_STATS(C, G, H)                                                            \
-  C(downstream_cx_total) C(downstream_cx_destroy) C(downstream_cx_overflow)                       \
-  C(downstream_global_cx_overflow) C(no_filter_chain_match) C(connections_accepted_per_socket_event)\
-  C(downstream_cx_overload_reject)                                                                \
+  C(downstream_cx_total) C(downstream_cx_destroy) C(downstream_global_cx_overflow)                \
   G(downstream_cx_active) H(downstream_cx_length_ms)
 
 #define SLUICE_CORS_STATS(C, G, H) C(origin_valid) C(origin_invalid)
@@ -71,8 +67,7 @@ namespace sluice::observe {
 #define SLUICE_LISTENER_MANAGER_STATS(C, G, H)                                                    \
   C(listener_added) C(listener_modified) C(listener_removed) C(listener_stopped)                  \
   C(listener_create_success) C(listener_create_failure) C(listener_in_place_updated)              \
-  G(total_listeners_active) G(total_listeners_warming) G(total_listeners_draining)                \
-  G(total_filter_chains_draining) G(workers_started)
+  G(total_listeners_active) G(total_listeners_warming) G(workers_started)
 
 #define SLUICE_CLUSTER_MANAGER_STATS(C, G, H)                                                     \
   C(cluster_added) C(cluster_modified) C(cluster_removed) C(cluster_updated) G(active_clusters)   \
@@ -84,13 +79,12 @@ namespace sluice::observe {
   C(init_fetch_timeout) G(version) G(update_time) H(update_duration)
 
 #define SLUICE_CONTROL_PLANE_STATS(C, G, H)                                                       \
-  C(rate_limit_enforced) C(stream_opened) C(stream_failed) G(connected_state) G(pending_requests)
+  C(stream_opened) C(stream_failed) G(connected_state)
 
 #define SLUICE_SERVER_STATS(C, G, H)                                                              \
   G(uptime) G(live) G(state) G(concurrency) G(memory_allocated) G(memory_heap_size)               \
-  G(memory_physical_size) G(total_connections) G(days_until_first_cert_expiring) G(version)\
-  C(static_unknown_fields) C(dynamic_unknown_fields) C(debug_assertion_failures)                  \
-  C(access_log_dropped) C(accept_paused) H(main_loop_lag_us) H(initialization_time_ms)
+  G(memory_physical_size) G(total_connections) G(days_until_first_cert_expiring) G(version)   \
+  C(dynamic_unknown_fields) H(main_loop_lag_us) H(initialization_time_ms)
 
 #define SLUICE_WORKER_STATS(C, G, H)                                                              \
   C(access_log_written) C(access_log_dropped) C(accept_paused) H(loop_lag_us) G(connections)

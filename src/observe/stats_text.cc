@@ -11,6 +11,7 @@ using Sample = Registry::Sample;
 using Kind = Sample::Kind;
 
 constexpr std::size_t kPieceBytes = 48 * 1024;
+constexpr unsigned kStepsPerPiece = 4096;  // See exposition.cc.
 
 // Per bound, either up to it or since the bound before.
 std::array<std::uint64_t, kEnvoyBounds.size()> CountsOf(const Sample& sample, bool disjoint) {
@@ -198,9 +199,10 @@ StatsWriter::~StatsWriter() = default;
 
 bool StatsWriter::Next(std::string& piece) {
   piece.clear();
-  while (piece.size() < kPieceBytes && state_->Step(piece)) {
+  for (unsigned i = 0; i < kStepsPerPiece && piece.size() < kPieceBytes; ++i) {
+    if (!state_->Step(piece)) return !piece.empty();
   }
-  return !piece.empty();
+  return true;
 }
 
 }  // namespace sluice::observe

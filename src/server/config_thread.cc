@@ -51,6 +51,10 @@ struct ConfigThread::State final : xds::ResponseHandler, xds::TransportEvents {
         assembler(ValuesOf(options.bootstrap.clusters), ValuesOf(options.bootstrap.listeners)),
         plane(options.registry.Get<observe::ControlPlaneStats>(
             observe::Scope::kControlPlane, "", observe::Registry::kMainOwner)),
+        clusters_stats(options.registry.Get<observe::ClusterManagerStats>(
+            observe::Scope::kClusterManager, "", kOwner)),
+        listeners_stats(options.registry.Get<observe::ListenerManagerStats>(
+            observe::Scope::kListenerManager, "", kOwner)),
         view(std::make_shared<XdsView>()) {
     for (const ResourceType type : xds::kResourceTypes) {
       stats[static_cast<std::size_t>(type)] = &options.registry.Get<observe::SubscriptionStats>(
@@ -93,6 +97,10 @@ struct ConfigThread::State final : xds::ResponseHandler, xds::TransportEvents {
   xds::Store store;
   xds::Assembler assembler;
   observe::ControlPlaneStats& plane;
+  // Main writes other statistics of these two, in blocks of its own.
+  static constexpr unsigned kOwner = observe::Registry::kMainOwner - 1;
+  observe::ClusterManagerStats& clusters_stats;
+  observe::ListenerManagerStats& listeners_stats;
   std::array<observe::SubscriptionStats*, xds::kResourceTypes.size()> stats{};
   std::unique_ptr<xds::Transport> transport;
   std::unique_ptr<xds::AdsClient> client;
@@ -258,6 +266,9 @@ void ConfigThread::State::PublishView() {
   next->store = store.view();
   next->warming_clusters = assembler.WarmingClusters();
   next->warming_listeners = assembler.WarmingListeners();
+  clusters_stats.warming_clusters.Set(static_cast<std::int64_t>(next->warming_clusters.size()));
+  listeners_stats.total_listeners_warming.Set(
+      static_cast<std::int64_t>(next->warming_listeners.size()));
   next->connected = client != nullptr && client->connected();
   next->control_plane = control_plane;
   const base::MutexLock lock(mutex);

@@ -76,6 +76,7 @@ struct Server::World {
   Options options;
   std::unique_ptr<config::Bootstrap> bootstrap;
   const base::Clock& clock;
+  const base::Monotonic started = clock.Now();
   base::FastRandom random;
   observe::Registry registry;
   observe::AccessLogStats& log_stats;
@@ -166,12 +167,18 @@ bool Server::Begin() {
     w.loop.Post([&w] {
       if (w.shutting_down) return;
       w.state = ServerState::kLive;
+      w.stats.initialization_time_ms.Record(static_cast<std::uint64_t>(
+          std::chrono::duration_cast<base::milliseconds>(w.clock.Now() - w.started).count()));
       SLUICE_LOG(kInfo, kMain, "all dependencies initialized. serving");
     });
   };
   w.stats.concurrency.Set(w.options.concurrency);
   w.config_thread = std::make_unique<ConfigThread>(std::move(config));
   for (const std::unique_ptr<Worker>& worker : w.workers) worker->Start();
+  w.registry
+      .Get<observe::ListenerManagerStats>(observe::Scope::kListenerManager, "",
+                                          observe::Registry::kMainOwner)
+      .workers_started.Set(1);
   return true;
 }
 

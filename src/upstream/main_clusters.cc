@@ -233,6 +233,8 @@ void MainClusters::Rebuild(Entry& entry) {
   }
   entry.stats->membership_total.Set(static_cast<std::int64_t>(entry.hosts->hosts.size()));
   entry.stats->membership_healthy.Set(entry.hosts->healthy);
+  entry.stats->membership_degraded.Set(
+      std::ranges::count(entry.hosts->hosts, config::Endpoint::Health::kDegraded, &Host::health));
   std::uint32_t heaviest = 0;
   for (const Host& host : entry.hosts->hosts) heaviest = std::max(heaviest, host.weight);
   entry.stats->max_host_weight.Set(heaviest);

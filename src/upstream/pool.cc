@@ -315,6 +315,7 @@ void Attempt::CountResponse(int status) {
     case 4: stats.upstream_rq_4xx.Add(); break;
     default: stats.upstream_rq_5xx.Add(); break;
   }
+  stats.upstream_rq_code.Add(status);
   stats.upstream_rq_completed.Add();
   if (pool_ == nullptr) return;
   HostStats::PerWorker& host = pool_->host.stats->workers[cluster_.parts().worker];
