@@ -2,10 +2,24 @@
 
 #include <sys/random.h>
 
+#include <array>
+
 #include "base/check.h"
 
 namespace sluice::base {
 namespace {
+
+// "000102...feff"
+constexpr std::array<char, 512> MakeHexPairs() {
+  std::array<char, 512> pairs{};
+  constexpr char kDigits[] = "0123456789abcdef";
+  for (std::size_t i = 0; i < 256; ++i) {
+    pairs[2 * i] = kDigits[i >> 4];
+    pairs[2 * i + 1] = kDigits[i & 15];
+  }
+  return pairs;
+}
+constexpr std::array<char, 512> kHexPairs = MakeHexPairs();
 
 std::uint64_t RotateLeft(std::uint64_t x, int k) { return x << k | x >> (64 - k); }
 
@@ -40,19 +54,16 @@ std::uint64_t RandomSeed() {
 }
 
 void WriteUuid(Random& random, char* out) {
-  static constexpr char kHex[] = "0123456789abcdef";
   const std::uint64_t words[2] = {
       (random.Next() & 0xffffffffffff0fffU) | 0x0000000000004000U,
       (random.Next() & 0x3fffffffffffffffU) | 0x8000000000000000U,
   };
-  int nibble = 0;
-  for (int i = 0; i < 36; ++i) {
-    if (i == 8 || i == 13 || i == 18 || i == 23) {
-      out[i] = '-';
-      continue;
-    }
-    out[i] = kHex[words[nibble / 16] >> (60 - 4 * (nibble % 16)) & 15];
-    ++nibble;
+  char* to = out;
+  for (int byte = 0; byte < 16; ++byte) {
+    if (byte == 4 || byte == 6 || byte == 8 || byte == 10) *to++ = '-';
+    const auto value = static_cast<std::size_t>(words[byte / 8] >> (56 - 8 * (byte % 8)) & 0xff);
+    *to++ = kHexPairs[2 * value];
+    *to++ = kHexPairs[2 * value + 1];
   }
 }
 

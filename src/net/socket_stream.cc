@@ -86,7 +86,9 @@ IoResult SocketStream::Write(std::span<const std::string_view> pieces) {
   message.msg_iovlen = count;
   ssize_t sent;
   do {
-    sent = sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
+    // One piece, the common case, needs no message header copied into the kernel.
+    sent = count == 1 ? send(fd_.get(), vectors[0].iov_base, total, MSG_NOSIGNAL)
+                      : sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
   } while (sent < 0 && errno == EINTR);
   if (sent >= 0) {
     const auto bytes = static_cast<std::size_t>(sent);
