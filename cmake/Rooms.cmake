@@ -82,6 +82,7 @@ set(control_plane_libs sluice_base sluice_http sluice_config sluice_net sluice_w
 if(sources)
   target_link_libraries(sluice_control_plane PUBLIC ${control_plane_libs})
   target_include_directories(sluice_control_plane SYSTEM PRIVATE ${SLUICE_CLI11_DIR})
+  target_compile_definitions(sluice_control_plane PRIVATE SLUICE_VERSION="${PROJECT_VERSION}")
 else()
   target_link_libraries(sluice_control_plane INTERFACE ${control_plane_libs})
 endif()
