@@ -206,7 +206,8 @@ void CheckMatch(const RouteSpec& route, base::FieldErrors& errors) {
     return;
   }
   if (route.match == RouteSpec::Match::kPath && path.size() > 1 && path.ends_with('/')) {
-    errors.Add(base::Cat("write ", Quoted(path.substr(0, path.find_last_not_of('/') + 1)),
+    const std::size_t end = std::max<std::size_t>(path.find_last_not_of('/') + 1, 1);
+    errors.Add(base::Cat("write ", Quoted(path.substr(0, end)),
                          ", which is that path and below, or prefix: ", path));
     return;
   }

@@ -269,7 +269,7 @@ void AppendBlock(const Value& value, std::size_t level, std::size_t depth, std::
     if (map) {
       out += '\n';
       AppendBlock(member, level + 1, depth - 1, out);
-    } else if (list && depth > 0) {
+    } else if (list) {
       out += '\n';
       for (const auto& [unused, item] : member.members) {
         out.append(2 * (level + 1), ' ');

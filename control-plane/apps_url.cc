@@ -39,10 +39,6 @@ bool TakeHost(std::string_view authority, Parts& parts, std::string& why) {
     why = "no valid host[:port] after the scheme; write as http://127.0.0.1:9000";
     return false;
   }
-  if (parsed->port.has_value() && *parsed->port == 0) {
-    why = "nothing can be reached at port 0; write 1 to 65535";
-    return false;
-  }
   parts.port = parsed->port;
   std::string_view host = parsed->host;
   parts.bracketed = host.starts_with('[');

@@ -138,13 +138,16 @@ absl::Status Store::Load() {
                                     "); it was moved to '", *aside, "'"));
 }
 
+absl::Status Store::CheckTag(std::string_view if_match) const {
+  if (if_match.empty() || if_match == "*" || if_match == current_.etag) return absl::OkStatus();
+  return base::FailedPrecondition(base::Cat("the configuration has changed meanwhile: it is ",
+                                            current_.etag, " now, not ",
+                                            base::Printable(if_match, 64)));
+}
+
 absl::Status Store::Replace(AppsConfig config, std::string_view if_match) {
   refusal_.clear();
-  if (!if_match.empty() && if_match != "*" && if_match != current_.etag) {
-    return base::FailedPrecondition(base::Cat("the configuration has changed meanwhile: it is ",
-                                              current_.etag, " now, not ",
-                                              base::Printable(if_match, 64)));
-  }
+  if (absl::Status status = CheckTag(if_match); !status.ok()) return status;
   AssignRouteIds(config);
   base::FieldErrors errors;
   CheckApps(config, errors);
@@ -166,6 +169,8 @@ absl::Status Store::Replace(AppsConfig config, std::string_view if_match) {
 absl::Status Store::Edit(const std::function<absl::Status(AppsConfig&)>& edit,
                          std::string_view if_match) {
   refusal_.clear();
+  // A lost race is told as one, whatever the edit would say about what it finds.
+  if (absl::Status status = CheckTag(if_match); !status.ok()) return status;
   AppsConfig copy = current_.config;
   if (absl::Status status = edit(copy); !status.ok()) return status;
   return Replace(std::move(copy), if_match);

@@ -42,6 +42,7 @@ class Store {
   const std::vector<base::FieldError>& refusal() const { return refusal_; }
 
  private:
+  absl::Status CheckTag(std::string_view if_match) const;
   absl::Status Write(const AppsConfig& config);
 
   std::string data_dir_;

@@ -22,7 +22,7 @@ inline std::string ReadText(const std::string& path) {
 }
 
 inline std::string SampleText() {
-  return ReadText(std::string(SLUICE_SOURCE_DIR) + "/examples/apps.yaml");
+  return ReadText(std::string(SLUICE_SOURCE_DIR) + "/tests/golden/apps/sample.yaml");
 }
 
 // Fails the test when there are errors.

@@ -60,8 +60,17 @@ TEST(Consistent, NoticesWhateverIsMissing) {
   EXPECT_EQ(without(Type::kRoutes, "web"), "listener 'web' has no route table 'web'");
   EXPECT_EQ(without(Type::kClusters, "google"),
             "route 'google' of host '*' names a cluster that is not there: 'google'");
-  EXPECT_EQ(without(Type::kClusters, "node"),
-            "route 'root' of host '*.shop.example.com' names a cluster that is not there: 'node'");
+}
+
+TEST(Consistent, LooksIntoSplits) {
+  Snapshot copy = *Built(Parsed(
+      "listeners: {web: {port: 1}}\n"
+      "apps: {a: {url: http://a}, b: {url: http://b}}\n"
+      "hosts: {\"*\": {routes: [{path: /, split: {a: 1, b: 1}}]}}\n"));
+  EXPECT_TRUE(Consistent(copy).ok());
+  copy.Of(Type::kClusters).resources.erase("b");
+  EXPECT_EQ(std::string(Consistent(copy).message()),
+            "route 'root' of host '*' names a cluster that is not there: 'b'");
 }
 
 TEST(Consistent, NoticesBytesThatAreNone) {

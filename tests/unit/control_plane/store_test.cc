@@ -129,6 +129,8 @@ TEST_F(StoreTest, EditsACopy) {
             absl::StatusCode::kNotFound);
   EXPECT_EQ(store.current().etag, tag);
   EXPECT_FALSE(store.current().config.apps.empty());
+  EXPECT_EQ(store.Edit([](AppsConfig&) { return base::NotFound("no"); }, "\"old\"").code(),
+            absl::StatusCode::kFailedPrecondition);
 }
 
 TEST_F(StoreTest, SetsDamagedFilesAside) {
