@@ -75,7 +75,8 @@ FailureReply Describe(FailureKind kind) {
     case kMissingHost:
       return Reply(400, "", "missing_host_header");
     case kUnderscores:
-      return Reply(400, "", "http1.unexpected_underscore");
+      // What the client meant with it may have been framing.
+      return Reply(400, "", "http1.unexpected_underscore", 0, true);
     case kTlsRequired:
       return Reply(301, "", "direct_response");
     case kDropOverload:

@@ -177,8 +177,9 @@ std::vector<Case> Cases() {
                    "upgrade_failed"});
   cases.push_back({"UnderscoreRefused",
                    "GET / HTTP/1.1\r\nHost: a.test\r\nX_Y: 1\r\n\r\n", "", "",
-                   Local("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n"), false, false, 400,
-                   "http1.unexpected_underscore"});
+                   Local("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n", "",
+                         "connection: close\r\n"),
+                   false, true, 400, "http1.unexpected_underscore"});
   cases.push_back({"BrokenHead", "GET / HTTP/1.1\r\nHost: a.test\r\nBad Name: 1\r\n\r\n", "", "",
                    Local("HTTP/1.1 400 Bad Request\r\ncontent-length: 11\r\n"
                          "content-type: text/plain\r\n",
