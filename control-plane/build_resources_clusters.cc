@@ -131,6 +131,9 @@ clusterv3::Cluster BuildCluster(const std::string& name, const AppSpec& app,
     UseAds(*cluster.mutable_eds_cluster_config()->mutable_eds_config());
   } else {
     cluster.set_type(clusterv3::Cluster::STRICT_DNS);
+    // "localhost" has an IPv6 address that few applications listen on, and many machines have names
+    // with IPv6 addresses but no way there.
+    cluster.set_dns_lookup_family(clusterv3::Cluster::V4_PREFERRED);
     cluster.mutable_load_assignment()->set_cluster_name(name);
     FillEndpoints(app, *cluster.mutable_load_assignment());
   }
