@@ -290,7 +290,7 @@ void AdsServer::Service::Stop() {
   // Shutdown() waits for every stream to end, and those end on this thread.
   std::atomic<bool> down{false};
   std::thread shutdown([&] {
-    server_->Shutdown(std::chrono::system_clock::now() + kShutdownPatience);
+    server_->Shutdown(loop_.clock().WallNow() + kShutdownPatience);
     down.store(true);
     loop_.Post([] {});
   });
