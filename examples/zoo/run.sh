@@ -20,7 +20,7 @@ started=$(date +%s%N)
 # Only what was started here, by its id: those that talk to others first, each with time to finish.
 stop_all() {
   trap - EXIT
-  trap '' INT TERM
+  trap '' INT TERM HUP
   local i pid
   for ((i = ${#pids[@]} - 1; i >= 0; i--)); do
     kill -TERM "${pids[i]}" 2>/dev/null || true
@@ -83,7 +83,7 @@ ports=(8000 9000 9100 9901 18000 18001)
 logs=$(mktemp -d "${TMPDIR:-/tmp}/sluice-zoo.XXXXXX")
 trap stop_all EXIT
 trap 'exit 130' INT
-trap 'exit 143' TERM
+trap 'exit 143' TERM HUP
 
 apps=$here/apps.yaml
 if [ -n "$check" ]; then
