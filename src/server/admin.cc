@@ -4,6 +4,7 @@
 #include <fstream>
 #include <span>
 
+#include "base/log.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "server/admin_access_log.h"
@@ -24,8 +25,7 @@ constexpr AdminParameter kStatsParameters[] = {
     {"filter", "Regular expression (Google re2) for filtering stats"},
     {"format", "Format to use; One of (json, prometheus, text)"},
     {"type", "Stat types to include; One of (All, Counters, Histograms, Gauges, TextReadouts)"},
-    {"histogram_buckets",
-     "Histogram bucket display mode; One of (cumulative, disjoint, summary)"},
+    {"histogram_buckets", "Histogram bucket display mode; One of (cumulative, disjoint, summary)"},
 };
 
 constexpr AdminParameter kConfigDumpParameters[] = {
@@ -33,10 +33,15 @@ constexpr AdminParameter kConfigDumpParameters[] = {
     {"name_regex", "Dump only the currently loaded resources whose names match the regex"},
     {"include_eds", "Dump currently loaded configuration including EDS"},
 };
+constexpr AdminParameter kDrainParameters[] = {
+    {"graceful", "Close connections as they can, stop listening after --drain-time-s"},
+    {"skip_exit", "With graceful: go on listening"},
+};
 constexpr AdminParameter kLoggingParameters[] = {
     {"paths", "Change multiple logging levels by setting to <name1>:<level1>,<name2>:<level2>"},
-    {"level", "Change all logging levels; One of (trace, debug, info, warning, error, critical, "
-              "off)"},
+    {"level",
+     "Change all logging levels; One of (trace, debug, info, warning, error, critical, "
+     "off)"},
     {"<logger>", "Change the level of one logger"},
 };
 
@@ -44,14 +49,19 @@ constexpr AdminParameter kLoggingParameters[] = {
 constexpr AdminCommand kCommands[] = {
     {"/certs", false, "print certs on machine", &HandleCerts, {}},
     {"/clusters", false, "upstream cluster status", &HandleClusters, kFormat},
-    {"/config_dump", false, "dump current configuration", &HandleConfigDump,
-     kConfigDumpParameters},
-    {"/drain_listeners", true, "drain listeners", &HandleDrainListeners, {}},
-    {"/healthcheck/fail", true, "cause the server to fail health checks", &HandleHealthcheckFail,
+    {"/config_dump", false, "dump current configuration", &HandleConfigDump, kConfigDumpParameters},
+    {"/drain_listeners", true, "drain listeners", &HandleDrainListeners, kDrainParameters},
+    {"/healthcheck/fail",
+     true,
+     "cause the server to fail health checks",
+     &HandleHealthcheckFail,
      {}},
     {"/healthcheck/ok", true, "cause the server to pass health checks", &HandleHealthcheckOk, {}},
-    {"/hot_restart_version", false, "print the hot restart compatibility version",
-     &HandleHotRestartVersion, {}},
+    {"/hot_restart_version",
+     false,
+     "print the hot restart compatibility version",
+     &HandleHotRestartVersion,
+     {}},
     {"/init_dump", false, "print what initialization waits for", &HandleInitDump, {}},
     {"/listeners", false, "print listener info", &HandleListeners, kFormat},
     {"/logging", false, "query/change logging levels (change: POST)", &HandleLogging,
@@ -60,7 +70,10 @@ constexpr AdminCommand kCommands[] = {
     {"/metrics", false, "print server stats in prometheus format", &HandlePrometheus,
      kPrometheusParameters},
     {"/quitquitquit", true, "exit the server", &HandleQuit, {}},
-    {"/ready", false, "print server state, return 200 if LIVE, otherwise return 503", &HandleReady,
+    {"/ready",
+     false,
+     "print server state, return 200 if LIVE, otherwise return 503",
+     &HandleReady,
      {}},
     {"/reopen_logs", true, "reopen access logs", &HandleReopenLogs, {}},
     {"/reset_counters", true, "reset all counters to zero", &HandleResetCounters, {}},
@@ -71,7 +84,8 @@ constexpr AdminCommand kCommands[] = {
 };
 
 std::string HelpText() {
-  std::string text = "admin commands are:\n  /: Admin home page\n  /help: print out list of admin commands\n";
+  std::string text =
+      "admin commands are:\n  /: Admin home page\n  /help: print out list of admin commands\n";
   for (const AdminCommand& command : kCommands) {
     base::Append(text, "  ", command.path, command.mutates ? " (POST)" : "", ": ", command.help,
                  "\n");
@@ -128,8 +142,8 @@ web::WebResponse HandleAdmin(AdminSources& sources, const web::WebRequest& reque
     if (command.path != request.path) continue;
     const bool post = request.method == "POST";
     if (command.mutates && !post) {
-      web::WebResponse refused = AdminText(
-          base::Cat("Method ", request.method, " not allowed, POST required."), 405);
+      web::WebResponse refused =
+          AdminText(base::Cat("Method ", request.method, " not allowed, POST required."), 405);
       refused.headers.push_back({"Allow", "POST"});
       return refused;
     }
@@ -157,6 +171,9 @@ Admin::~Admin() { Stop(); }
 
 absl::StatusOr<base::Address> Admin::Start() {
   const Options& options = state_->sources.options;
+  for (const std::string& line : InsecureSettings(state_->sources)) {
+    SLUICE_LOG(kWarning, kAdmin, "insecure: ", line);
+  }
   web::WebServerOptions web;
   web.address = *state_->sources.bootstrap.admin_address;
   web.insecure = options.insecure_listen;
@@ -165,13 +182,12 @@ absl::StatusOr<base::Address> Admin::Start() {
     std::ifstream file(options.admin_token_file);
     std::getline(file, web.token);
     if (web.token.empty()) {
-      return base::InvalidArgument(
-          base::Cat("--admin-token-file ", options.admin_token_file, ": no token in its first line"));
+      return base::InvalidArgument(base::Cat("--admin-token-file ", options.admin_token_file,
+                                             ": no token in its first line"));
     }
   }
   state_->server = std::make_unique<web::WebServer>(
-      std::move(web),
-      [state = state_.get()](const web::WebRequest& request) {
+      std::move(web), [state = state_.get()](const web::WebRequest& request) {
         return state->log.Logged(request, &HandleAdmin);
       });
   return state_->server->Start();

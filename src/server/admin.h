@@ -44,7 +44,9 @@ struct AdminSources {
   std::function<std::shared_ptr<const config::Snapshot>()> snapshot;
   // Commands; each hands over to main and returns at once.
   std::function<void(bool fail)> set_healthcheck;
-  std::function<void(bool graceful)> drain_listeners;
+  // Graceful: connections close as they can, listening ends after --drain-time-s, or never.
+  enum class Drain : std::uint8_t { kStop, kGraceful, kGracefulForEver };
+  std::function<void(Drain how)> drain_listeners;
   std::function<void()> quit;
   std::function<void()> reopen_logs;
   // Admin's own block, of owner kAdminOwner: "server." gauges that are only known when somebody

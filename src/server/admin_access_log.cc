@@ -58,10 +58,10 @@ struct AdminAccessLog::Record {
 
 AdminAccessLog::AdminAccessLog(AdminSources& sources)
     : sources_(sources),
-      logger_({sources.log_writer, sources.log_writer.AddProducer(), sources.clock,
-               config::Regex::kNoWorker,
-               sources.registry.Get<observe::WorkerStats>(observe::Scope::kWorker, "",
-                                                          kAdminOwner)}) {}
+      logger_(
+          {sources.log_writer, sources.log_writer.AddProducer(), sources.clock,
+           config::Regex::kNoWorker,
+           sources.registry.Get<observe::WorkerStats>(observe::Scope::kWorker, "", kAdminOwner)}) {}
 
 web::WebResponse AdminAccessLog::Logged(const web::WebRequest& request,
                                         web::WebResponse (*handler)(AdminSources&,

@@ -37,9 +37,8 @@ class CertsWriter {
     sources.clusters()->ForEach([&](std::string_view, const auto& view) {
       if (view->config->tls) clusters_.push_back(view->config);
     });
-    std::ranges::sort(clusters_, {}, [](const auto& cluster) -> const std::string& {
-      return cluster->name;
-    });
+    std::ranges::sort(clusters_, {},
+                      [](const auto& cluster) -> const std::string& { return cluster->name; });
   }
 
   bool Next(std::string& chunk) {

@@ -115,12 +115,10 @@ class ClustersWriter {
   ClustersWriter(const AdminSources& sources, bool wants_json)
       : wants_json_(wants_json), json_(&unused_) {
     for (const auto& each : sources.bootstrap.clusters) static_.insert(each.value->name);
-    sources.clusters()->ForEach([&](std::string_view, const auto& view) {
-      clusters_.push_back(view);
-    });
-    std::ranges::sort(clusters_, {}, [](const auto& view) -> const std::string& {
-      return view->config->name;
-    });
+    sources.clusters()->ForEach(
+        [&](std::string_view, const auto& view) { clusters_.push_back(view); });
+    std::ranges::sort(clusters_, {},
+                      [](const auto& view) -> const std::string& { return view->config->name; });
   }
 
   bool Next(std::string& chunk) {

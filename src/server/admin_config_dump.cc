@@ -64,8 +64,7 @@ constexpr ListRow kLists[] = {
     {"dynamic_endpoint_configs", Dump::kEndpoints, "DynamicEndpointConfig", "endpoint_config",
      ResourceType::kEndpoints},
     {"static_listeners", Dump::kListeners, "StaticListener", "listener", ResourceType::kListener},
-    {"dynamic_listeners", Dump::kListeners, "DynamicListener", "listener",
-     ResourceType::kListener},
+    {"dynamic_listeners", Dump::kListeners, "DynamicListener", "listener", ResourceType::kListener},
     {"static_route_configs", Dump::kRoutes, "StaticRouteConfig", "route_config",
      ResourceType::kRoutes},
     {"dynamic_route_configs", Dump::kRoutes, "DynamicRouteConfig", "route_config",
@@ -143,9 +142,8 @@ class ConfigDump {
     std::vector<std::shared_ptr<const ResourceRecord>> records;
     xds_->store.Of(type).ForEach(
         [&](std::string_view, const auto& record) { records.push_back(record); });
-    std::ranges::sort(records, {}, [](const auto& record) -> const std::string& {
-      return record->name;
-    });
+    std::ranges::sort(records, {},
+                      [](const auto& record) -> const std::string& { return record->name; });
     return records;
   }
 
@@ -175,8 +173,7 @@ class ConfigDump {
     for (const auto& record : Sorted(ResourceType::kCluster)) {
       // What never was good stands with the warming ones: it does not serve.
       if (record->bytes == nullptr ||
-          std::ranges::find(xds_->warming_clusters, record->name) !=
-              xds_->warming_clusters.end()) {
+          std::ranges::find(xds_->warming_clusters, record->name) != xds_->warming_clusters.end()) {
         warming.push_back(record);
       } else {
         Add(List::kActiveClusters, {.name = record->name, .record = record});
@@ -219,7 +216,8 @@ class ConfigDump {
     }
   }
 
-  // ---- writing -----------------------------------------------------------------------------------
+  // ---- writing
+  // -----------------------------------------------------------------------------------
 
   void EndDump() {
     if (open_list_) json_.Close();
@@ -242,8 +240,7 @@ class ConfigDump {
                               json_.out());
       json_.Member("last_updated", Iso(sources_.started));
     } else if (row.resource) {
-      const std::string& version =
-          xds_->store.versions[static_cast<std::size_t>(*row.resource)];
+      const std::string& version = xds_->store.versions[static_cast<std::size_t>(*row.resource)];
       if (!version.empty()) json_.Member("version_info", version);
     }
   }
@@ -315,8 +312,8 @@ class ConfigDump {
   void WriteListener(const ResourceRecord& record) {
     json_.Member("name", record.name);
     if (record.bytes != nullptr) {
-      const bool warming = std::ranges::find(xds_->warming_listeners, record.name) !=
-                           xds_->warming_listeners.end();
+      const bool warming =
+          std::ranges::find(xds_->warming_listeners, record.name) != xds_->warming_listeners.end();
       json_.OpenObject(warming ? "warming_state" : "active_state");
       WriteState(List::kDynamicListeners, record);
       json_.Close();
@@ -327,8 +324,7 @@ class ConfigDump {
   void WriteInlineRoutes(const Item& item) {
     const std::string& listener =
         item.static_bytes != nullptr ? *item.static_bytes : *item.record->bytes;
-    const base::WallTime updated =
-        item.record != nullptr ? item.record->updated : sources_.started;
+    const base::WallTime updated = item.record != nullptr ? item.record->updated : sources_.started;
     for (const config::InlineRoutes& routes : config::FindInlineRoutes(listener)) {
       if (!Wanted(routes.name)) continue;
       BeginElement(List::kStaticRoutes);
@@ -391,8 +387,8 @@ std::string ReadRequest(const web::WebRequest& web, Request& request, unsigned& 
     if (*resource == "bootstrap" || *resource == "last_updated" || *resource == "version_info") {
       return base::Cat(*resource, " is not a repeated field\n");
     }
-    const bool hidden = request.only && !request.endpoints &&
-                        RowOf(*request.only).dump == Dump::kEndpoints;
+    const bool hidden =
+        request.only && !request.endpoints && RowOf(*request.only).dump == Dump::kEndpoints;
     if (!request.only || hidden) {
       status = 404;
       return base::Cat(base::Printable(*resource), " not found in config dump",

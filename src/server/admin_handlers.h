@@ -24,7 +24,7 @@ struct AdminParameter {
 
 struct AdminCommand {
   std::string_view path;
-  bool mutates;                       // POST only.
+  bool mutates;  // POST only.
   std::string_view help;
   AdminHandler handle;
   std::span<const AdminParameter> parameters;

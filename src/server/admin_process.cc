@@ -1,5 +1,6 @@
 // What the process says of itself: /server_info, /memory and the "server." gauges.
 #include <algorithm>
+#include <limits>
 
 #include "config/proto_json.h"
 #include "observe/stats.h"
@@ -157,6 +158,9 @@ void UpdateServerGauges(AdminSources& sources) {
   stats.total_connections.Set(sources.registry.GaugeValue("worker.connections").value_or(0));
   if (const auto first = sources.expiries.First(*sources.clusters())) {
     stats.days_until_first_cert_expiring.Set(DaysUntil(*first, sources.clock.WallNow()));
+  } else if (stats.days_until_first_cert_expiring.Used()) {
+    // The last one went. Envoy's value for none: an alert must not go on firing.
+    stats.days_until_first_cert_expiring.Set(std::numeric_limits<std::int32_t>::max());
   }
   const ProcessMemory memory = ReadProcessMemory();
   stats.memory_allocated.Set(static_cast<std::int64_t>(memory.allocated));

@@ -5,10 +5,14 @@ namespace sluice::server {
 
 web::WebResponse HandleReady(AdminSources& sources, const web::WebRequest&) {
   switch (StateOf(sources)) {
-    case ServerState::kLive: return AdminText("LIVE\n");
-    case ServerState::kDraining: return AdminText("DRAINING\n", 503);
-    case ServerState::kPreInitializing: return AdminText("PRE_INITIALIZING\n", 503);
-    case ServerState::kInitializing: return AdminText("INITIALIZING\n", 503);
+    case ServerState::kLive:
+      return AdminText("LIVE\n");
+    case ServerState::kDraining:
+      return AdminText("DRAINING\n", 503);
+    case ServerState::kPreInitializing:
+      return AdminText("PRE_INITIALIZING\n", 503);
+    case ServerState::kInitializing:
+      return AdminText("INITIALIZING\n", 503);
   }
   return AdminText("", 500);
 }
@@ -24,7 +28,14 @@ web::WebResponse HandleHealthcheckOk(AdminSources& sources, const web::WebReques
 }
 
 web::WebResponse HandleDrainListeners(AdminSources& sources, const web::WebRequest& request) {
-  sources.drain_listeners(request.Query("graceful").has_value());
+  const bool graceful = request.Query("graceful").has_value();
+  const bool skip_exit = request.Query("skip_exit").has_value();
+  if (request.Query("inboundonly")) return AdminText("inboundonly is not supported\n", 400);
+  if (skip_exit && !graceful) return AdminText("skip_exit requires graceful\n", 400);
+  using Drain = AdminSources::Drain;
+  sources.drain_listeners(skip_exit  ? Drain::kGracefulForEver
+                          : graceful ? Drain::kGraceful
+                                     : Drain::kStop);
   return AdminText("OK\n");
 }
 

@@ -79,10 +79,9 @@ web::WebResponse HandleStats(AdminSources& sources, const web::WebRequest& reque
   }
   UpdateServerGauges(sources);
   const bool json = format == "json";
-  return Stream(std::make_shared<observe::StatsWriter>(
-                    sources.registry, std::move(options),
-                    json ? observe::StatsWriter::Format::kJson
-                         : observe::StatsWriter::Format::kText),
+  return Stream(std::make_shared<observe::StatsWriter>(sources.registry, std::move(options),
+                                                       json ? observe::StatsWriter::Format::kJson
+                                                            : observe::StatsWriter::Format::kText),
                 json ? "application/json" : "text/plain; charset=UTF-8");
 }
 

@@ -90,7 +90,7 @@ struct Server::World {
   std::unique_ptr<Publisher> publisher;
   std::unique_ptr<ConfigThread> config_thread;
   std::unique_ptr<Admin> admin;
-  net::Timer grace, deadline;
+  net::Timer grace, deadline, drain;
   std::atomic<ServerState> state{ServerState::kPreInitializing};
   std::atomic<bool> healthcheck_failed{false};
   std::size_t busy_workers = 0;
@@ -102,6 +102,12 @@ Server::Server(Options options, std::unique_ptr<config::Bootstrap> bootstrap)
     : world_(std::make_unique<World>(std::move(options), std::move(bootstrap))) {
   World& w = *world_;
   w.grace.Set([](void* self) { static_cast<Server*>(self)->StopAccepting(); }, this);
+  w.drain.Set(
+      [](void* self) {
+        World& world = *static_cast<World*>(self);
+        if (!world.shutting_down) world.publisher->listeners().StopAll([] {});
+      },
+      &w);
   w.deadline.Set(
       [](void* self) {
         SLUICE_LOG(kWarning, kMain, "shutdown time is over; closing what is left");
@@ -195,12 +201,7 @@ int Server::Run() {
         [&w] { return w.publisher->listeners().View(); },
         [&w] { return w.publisher->Current(); },
         [&w](bool fail) { w.healthcheck_failed = fail; },
-        [&w](bool graceful) {
-          w.loop.Post([&w, graceful] {
-            w.publisher->listeners().BeginDrainAll();
-            if (!graceful) w.publisher->listeners().StopAll([] {});
-          });
-        },
+        [this](AdminSources::Drain how) { DrainListeners(how); },
         [this, &w] { w.loop.Post([this] { BeginShutdown(false); }); },
         [this] { ReopenLogs(); },
         w.registry.Get<observe::ServerStats>(observe::Scope::kServer, "", kAdminOwner),
@@ -238,6 +239,20 @@ void Server::OnSignal(int signal) {
 void Server::ReopenLogs() {
   base::ReopenLogFile();
   world_->log_writer.Reopen();
+}
+
+// /drain_listeners. Admin's thread.
+void Server::DrainListeners(AdminSources::Drain how) {
+  World& w = *world_;
+  w.loop.Post([&w, how] {
+    if (w.shutting_down) return;
+    w.publisher->listeners().BeginDrainAll();
+    if (how == AdminSources::Drain::kStop) {
+      w.publisher->listeners().StopAll([] {});
+    } else if (how == AdminSources::Drain::kGraceful) {
+      w.drain.Arm(w.loop.timers(), std::uint64_t{w.options.drain_time_s} * 1000);
+    }
+  });
 }
 
 void Server::BeginShutdown(bool grace) {

@@ -29,6 +29,7 @@ class Server {
   bool Begin();
   void OnSignal(int signal);
   void ReopenLogs();
+  void DrainListeners(AdminSources::Drain how);
   void BeginShutdown(bool grace);
   void StopAccepting();
   void Finish();

@@ -1,6 +1,7 @@
 // The admin port's access log: what is in a record, when it is written, what stays out.
-#include <gmock/gmock.h>
+#include "server/admin_access_log.h"
 
+#include <gmock/gmock.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -8,7 +9,6 @@
 #include <iterator>
 
 #include "base/strings.h"
-#include "server/admin_access_log.h"
 #include "tests/unit/server/admin_fixture.h"
 
 namespace sluice::server {

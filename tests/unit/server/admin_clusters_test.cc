@@ -99,10 +99,11 @@ TEST_F(AdminClusters, HostileNamesForgeNoLine) {
 using AdminListeners = AdminFixture;
 
 TEST_F(AdminListeners, TextAndJson) {
-  listeners->push_back({"in",
-                        {*base::Address::ParseIp("0.0.0.0", 8000), *base::Address::ParseIp("::", 8000)},
-                        nullptr,
-                        false});
+  listeners->push_back(
+      {"in",
+       {*base::Address::ParseIp("0.0.0.0", 8000), *base::Address::ParseIp("::", 8000)},
+       nullptr,
+       false});
   listeners->push_back({"local", {*base::Address::Unix("/run/x.sock")}, nullptr, false});
   EXPECT_EQ(Body("/listeners"),
             "in::0.0.0.0:8000\n"

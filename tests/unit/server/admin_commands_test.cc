@@ -36,9 +36,12 @@ TEST_F(AdminCommands, OnlyPostMutates) {
   EXPECT_EQ(Ask("/healthcheck/ok", "POST").body, "OK\n");
   EXPECT_EQ(Ask("/drain_listeners", "POST").body, "OK\n");
   EXPECT_EQ(Ask("/drain_listeners?graceful", "POST").body, "OK\n");
+  EXPECT_EQ(Ask("/drain_listeners?graceful&skip_exit", "POST").body, "OK\n");
+  EXPECT_EQ(Ask("/drain_listeners?skip_exit", "POST").body, "skip_exit requires graceful\n");
+  EXPECT_EQ(Ask("/drain_listeners?inboundonly", "POST").status, 400U);
   EXPECT_EQ(Ask("/reopen_logs", "POST").body, "OK\n");
   EXPECT_EQ(Ask("/quitquitquit", "POST").body, "OK\n");
-  EXPECT_EQ(commands, "fail ok drain graceful reopen quit ");
+  EXPECT_EQ(commands, "fail ok drain graceful for ever reopen quit ");
 }
 
 TEST_F(AdminCommands, ReadingTakesGetAndPostOnly) {
@@ -58,7 +61,8 @@ TEST_F(AdminCommands, HelpAndHomePageNameEveryCommand) {
   EXPECT_EQ(home.type, "text/html; charset=UTF-8");
   for (const std::string_view name :
        {"certs", "clusters", "config_dump", "drain_listeners", "healthcheck/fail", "listeners",
-        "logging", "memory", "metrics", "quitquitquit", "ready", "server_info", "stats/prometheus"}) {
+        "logging", "memory", "metrics", "quitquitquit", "ready", "server_info",
+        "stats/prometheus"}) {
     EXPECT_THAT(help, HasSubstr(base::Cat("\n  /", name))) << name;
     EXPECT_THAT(home.body, HasSubstr(base::Cat("\"", name, "\""))) << name;
   }
@@ -91,7 +95,8 @@ TEST_F(AdminCommands, InitDumpNamesWhatWarms) {
   EXPECT_EQ(Body("/hot_restart_version"), "disabled\n");
 }
 
-// ---- statistics ----------------------------------------------------------------------------------
+// ---- statistics
+// ----------------------------------------------------------------------------------
 
 TEST_F(AdminCommands, StatsHaveThreeForms) {
   registry.Get<observe::ClusterStats>(observe::Scope::kCluster, "web", 0).upstream_rq_total.Add(7);
@@ -170,7 +175,8 @@ TEST_F(AdminCommands, ServerGaugesAreOfNow) {
   EXPECT_THAT(text, HasSubstr("server.state: 1\n"));
 }
 
-// ---- certificates --------------------------------------------------------------------------------
+// ---- certificates
+// --------------------------------------------------------------------------------
 
 TEST_F(AdminCommands, CertsTellWhenTheyExpire) {
   const harness::CertificateAuthority authority("Root");
@@ -183,8 +189,8 @@ TEST_F(AdminCommands, CertsTellWhenTheyExpire) {
   cluster->tls->certificate_pem = identity.certificate_pem;
   AddCluster(cluster, 1);
   // Certificates live in real time.
-  clock.passed = std::chrono::duration_cast<base::milliseconds>(
-      base::SystemClock().WallNow() - StandingClock::Start());
+  clock.passed = std::chrono::duration_cast<base::milliseconds>(base::SystemClock().WallNow() -
+                                                                StandingClock::Start());
   const std::string body = Body("/certs");
   EXPECT_TRUE(IsJson(body));
   EXPECT_THAT(body, HasSubstr("\"path\": \"<cluster tls>\""));
@@ -205,9 +211,13 @@ TEST_F(AdminCommands, CertsTellWhenTheyExpire) {
       authority.Issue({"DNS:client.example"}, -kDay, 100 * kDay + 3600).certificate_pem;
   AddCluster(renewed, 1);
   EXPECT_THAT(Body("/stats?filter=days"), HasSubstr("first_cert_expiring: 45\n"));
+
+  clusters->Erase("tls");
+  EXPECT_THAT(Body("/stats?filter=days"), HasSubstr("first_cert_expiring: 2147483647\n"));
 }
 
-// ---- the process ---------------------------------------------------------------------------------
+// ---- the process
+// ---------------------------------------------------------------------------------
 
 TEST_F(AdminCommands, ServerInfoSaysWhatIsInsecure) {
   EXPECT_THAT(Body("/server_info"), HasSubstr("\"insecure\": []"));

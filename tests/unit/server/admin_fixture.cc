@@ -24,7 +24,10 @@ AdminFixture::AdminFixture()
               [this] { return listeners; },
               [] { return nullptr; },
               [this](bool fail) { commands += fail ? "fail " : "ok "; },
-              [this](bool graceful) { commands += graceful ? "graceful " : "drain "; },
+              [this](AdminSources::Drain how) {
+                constexpr std::string_view kNames[] = {"drain ", "graceful ", "for ever "};
+                commands += kNames[static_cast<std::size_t>(how)];
+              },
               [this] { commands += "quit "; },
               [this] { commands += "reopen "; },
               registry.Get<observe::ServerStats>(observe::Scope::kServer, "", kAdminOwner),
@@ -32,8 +35,7 @@ AdminFixture::AdminFixture()
 
 void AdminFixture::AddCluster(std::shared_ptr<const config::Cluster> cluster, unsigned workers) {
   upstream::ClusterView view;
-  view.hosts = upstream::BuildHostSet(cluster->assignment.endpoints, nullptr,
-                                      {.workers = workers});
+  view.hosts = upstream::BuildHostSet(cluster->assignment.endpoints, nullptr, {.workers = workers});
   view.config = std::move(cluster);
   const std::string name = view.config->name;
   clusters->Set(name, std::make_shared<const upstream::ClusterView>(std::move(view)));
@@ -55,13 +57,17 @@ AdminFixture::Answer AdminFixture::Ask(std::string_view target, std::string_view
   if (question != std::string_view::npos) {
     for (const std::string_view pair : base::Split(target.substr(question + 1), '&')) {
       const std::size_t equals = pair.find('=');
-      request.query.emplace_back(
-          pair.substr(0, equals),
-          equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1));
+      request.query.emplace_back(pair.substr(0, equals), equals == std::string_view::npos
+                                                             ? std::string_view()
+                                                             : pair.substr(equals + 1));
     }
   }
   web::WebResponse response = HandleAdmin(sources, request);
-  Answer answer{response.status, response.content_type, std::move(response.body), 0, 0,
+  Answer answer{response.status,
+                response.content_type,
+                std::move(response.body),
+                0,
+                0,
                 std::string(web::FindHeader(response.headers, "Allow").value_or(""))};
   if (!response.chunks) return answer;
   for (bool more = true; more;) {

@@ -34,8 +34,8 @@ class AdminFixture : public ::testing::Test {
     unsigned status = 0;
     std::string type;
     std::string body;
-    std::size_t pieces = 0;      // 0: not streamed.
-    std::size_t largest = 0;     // Piece.
+    std::size_t pieces = 0;   // 0: not streamed.
+    std::size_t largest = 0;  // Piece.
     std::string allow;
   };
   // "/stats?usedonly"; nothing is decoded.

@@ -23,9 +23,10 @@ TEST(JsonWriter, IndentsByOneSpacePerLevel) {
   json.OpenObject("empty");
   json.Close();
   json.Close();
-  EXPECT_EQ(out,
-            "{\n \"text\": \"a\\\"b\",\n \"yes\": true,\n \"number\": -3,\n \"list\": [\n  \"x\",\n"
-            "  {\n   \"deep\": 18446744073709551615\n  }\n ],\n \"none\": [],\n \"empty\": {}\n}\n");
+  EXPECT_EQ(
+      out,
+      "{\n \"text\": \"a\\\"b\",\n \"yes\": true,\n \"number\": -3,\n \"list\": [\n  \"x\",\n"
+      "  {\n   \"deep\": 18446744073709551615\n  }\n ],\n \"none\": [],\n \"empty\": {}\n}\n");
 }
 
 TEST(JsonWriter, OutputMayChangeBetweenCalls) {
