@@ -6,7 +6,7 @@ FUZZ_SECONDS ?= 20
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help deps run test build bench lint fmt asan tsan interop fuzz-smoke coverage clean
+.PHONY: help deps run test build bench image lint fmt asan tsan interop fuzz-smoke coverage clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -51,6 +51,9 @@ bench: build build/.deps-bench ## micro-benchmarks, then the load comparison
 	@ninja -C build/release -j $(JOBS) --quiet benches
 	@for program in build/release/bin/bench_*; do echo "== $${program##*/}"; "$$program"; done
 	@tests/bench/load/run.sh
+
+image: build ## the image's steps and its entry, in a bare Debian 12 chroot (root, debootstrap)
+	@deploy/check_in_chroot.sh build/chroot
 
 lint: build/.deps-build build/.deps-lint ## layers, each header alone, clang-tidy: the whole tree
 	@$(call configure,dev)

@@ -137,7 +137,7 @@ Try, in another terminal:
 
 Change the site while it runs:
 
-  $bin/sluicectl route add '*' --exact /hi --respond 200 --body 'hi there' --first
+  $bin/sluicectl route add '*' --path /hi --respond 200 --body 'hi there'
   curl http://127.0.0.1:8000/hi
   $bin/sluicectl app set node --url http://127.0.0.1:9000
   $bin/sluicectl proxies
