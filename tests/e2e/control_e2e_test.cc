@@ -6,7 +6,6 @@
 #include <thread>
 
 #include "base/strings.h"
-#include "harness/certificates.h"
 #include "harness/client.h"
 #include "harness/config_builder.h"
 #include "harness/control_program.h"
@@ -174,28 +173,50 @@ TEST(Control, KilledAndRestartedItPushesNothingAgain) {
   EXPECT_TRUE(Eventually([&] { return Client(port).Get("/").body == "a"; }));
 }
 
+// Between proxy and control plane: whatever the latter sends goes on with `from` turned into `to`,
+// which is as long. So a control plane of another version might speak.
+void Distort(FakeUpstream& relay, std::uint16_t to_port, std::string from, std::string to) {
+  relay.Forget().OnAccept([=](OriginConnection& proxy) {
+    Socket control = Socket::Connect(to_port);
+    std::thread upwards([&] {
+      for (std::string bytes = proxy.ReadRaw(); !bytes.empty(); bytes = proxy.ReadRaw()) {
+        control.Write(bytes);
+      }
+      control.ShutdownWrite();
+    });
+    for (std::string bytes; control.ReadSome(bytes) == Socket::Read::kBytes; bytes.clear()) {
+      const std::size_t at = bytes.find(from);
+      if (at != std::string::npos) bytes.replace(at, from.size(), to);
+      if (!proxy.Write(bytes)) break;
+    }
+    proxy.Close();
+    upwards.join();
+  });
+}
+
 TEST(Control, RefusalOfAProxyIsVisible) {
   FakeUpstream a;
   a.OnAny([](OriginConnection& c, OriginRequest&) { c.Reply(200, "a"); });
   ControlProgram control(Apps(a.port(), a.port()));
-  // A file that the control plane can read and the proxy, later, cannot.
-  const std::string ca = control.directory() + "/ca.pem";
-  WriteFile(ca, CertificateAuthority().pem());
-  const Response put = control.Api(
-      "PUT", "/v1/apps/b", base::Cat("{\"url\":\"https://127.0.0.1:1\",\"ca_file\":\"", ca, "\"}"));
-  ASSERT_EQ(put.status, 200) << put.body;
-  ASSERT_EQ(std::remove(ca.c_str()), 0);
-  Proxy proxy(AdsBootstrap(control.xds_port()));
+  FakeUpstream relay;
+  Distort(relay, control.xds_port(), "/v[0-9]+", "/v[0-9+(");
+  Proxy proxy(AdsBootstrap(relay.port()));
+  const std::uint16_t port = proxy.Port("web");
+  ASSERT_TRUE(WaitForCurrent(control));
+  const Response put =
+      control.Api("POST", "/v1/hosts/*/routes", R"({"id":"r","regex":"/v[0-9]+","app":"b"})");
+  ASSERT_EQ(put.status, 201) << put.body;
   ASSERT_TRUE(control.WaitForApi("/v1/proxies", "\"state\":\"refused\""))
       << control.Api("GET", "/v1/proxies").body;
-  EXPECT_THAT(control.Api("GET", "/v1/proxies").body, HasSubstr("ca.pem"));
+  EXPECT_THAT(control.Api("GET", "/v1/proxies").body, HasSubstr("routes[0].match.safe_regex"));
   EXPECT_THAT(control.Api("GET", "/readyz?verbose").body, HasSubstr("refusing: 1"));
+  EXPECT_EQ(Client(port).Get("/").body, "a");  // The last good configuration.
   EXPECT_THAT(control.Api("GET", "/metrics").body,
-              HasSubstr("sluice_control_nacks_total{type=\"cds\"} 1\n"));
+              HasSubstr("sluice_control_nacks_total{type=\"rds\"} 1\n"));
   // Once it is mended, all is well.
-  ASSERT_EQ(control.Api("PUT", "/v1/apps/b", AppUrl(a.port())).status, 200);
+  ASSERT_EQ(control.Api("DELETE", "/v1/hosts/*/routes/r").status, 204);
   EXPECT_TRUE(WaitForCurrent(control)) << control.Api("GET", "/v1/proxies").body;
-  EXPECT_EQ(Client(proxy.Port("web")).Get("/").body, "a");
+  EXPECT_EQ(Client(port).Get("/").body, "a");
 }
 
 TEST(Control, FileIsFollowedAndMistakesInItDoNoHarm) {
