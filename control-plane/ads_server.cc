@@ -1,5 +1,6 @@
 #include "ads_server.h"
 
+#include <grpc/support/log.h>
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/server.h>
@@ -91,8 +92,9 @@ grpc::ByteBuffer BufferOf(const SerialisedResponse& response) {
   using Holder = std::shared_ptr<const std::string>;
   auto* holder = new Holder(response.body);
   const grpc::Slice slices[] = {
-      grpc::Slice(const_cast<char*>((*holder)->data()), (*holder)->size(),
-                  [](void* held) { delete static_cast<Holder*>(held); }, holder),
+      grpc::Slice(
+          const_cast<char*>((*holder)->data()), (*holder)->size(),
+          [](void* held) { delete static_cast<Holder*>(held); }, holder),
       grpc::Slice(response.tail.data(), response.tail.size()),
   };
   return grpc::ByteBuffer(slices, std::size(slices));
@@ -100,6 +102,16 @@ grpc::ByteBuffer BufferOf(const SerialisedResponse& response) {
 
 grpc::Status StatusOf(const absl::Status& status) {
   return {static_cast<grpc::StatusCode>(status.code()), std::string(base::MessageOf(status))};
+}
+
+// gRPC's own words, in our log instead of raw on stderr. Its errors are mostly what peers do, so
+// they are for whoever looks for them.
+void TakeGrpcLog(gpr_log_func_args* line) {
+  if (line->severity == GPR_LOG_SEVERITY_ERROR) {
+    SLUICE_LOG(kInfo, kControl, "gRPC: ", base::Printable(line->message, 1024));
+  } else {
+    SLUICE_LOG(kTrace, kControl, "gRPC: ", base::Printable(line->message, 1024));
+  }
 }
 
 // A call that ends at once.
@@ -124,7 +136,8 @@ class AdsServer::Service final : public grpc::CallbackGenericService {
   AdsCounters counters() const;
 
   // gRPC's threads.
-  grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override;
+  grpc::ServerGenericBidiReactor* CreateReactor(
+      grpc::GenericCallbackServerContext* context) override;
 
  private:
   // gRPC's half of a stream. It deletes itself once gRPC is done with it, which is after the loop
@@ -228,8 +241,7 @@ grpc::ServerGenericBidiReactor* AdsServer::Service::CreateReactor(
     const auto& metadata = context->client_metadata();
     const auto at = metadata.find("authorization");
     const std::string wanted = base::Cat("Bearer ", options_.token);
-    if (at == metadata.end() ||
-        !SameSecret({at->second.data(), at->second.size()}, wanted)) {
+    if (at == metadata.end() || !SameSecret({at->second.data(), at->second.size()}, wanted)) {
       return Refuse(grpc::StatusCode::UNAUTHENTICATED, "authorization: the token is needed");
     }
   }
@@ -253,6 +265,7 @@ absl::StatusOr<base::Address> AdsServer::Service::Start() {
         base::Cat("serving xDS on ", options_.address.ToString(),
                   ", which others can reach, needs --api-token-file (or --insecure-listen)"));
   }
+  gpr_set_log_function(&TakeGrpcLog);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   int port = -1;
@@ -272,9 +285,8 @@ absl::StatusOr<base::Address> AdsServer::Service::Start() {
   server_ = builder.BuildAndStart();
   if (server_ == nullptr || (options_.address.is_ip() && port <= 0)) {
     server_.reset();
-    return base::Unavailable(
-        base::Cat("cannot serve xDS on ", options_.address.ToString(),
-                  ": the address is taken, or not of this machine"));
+    return base::Unavailable(base::Cat("cannot serve xDS on ", options_.address.ToString(),
+                                       ": the address is taken, or not of this machine"));
   }
   tick_.Arm(loop_.timers(), kTickMs);
   base::Address address = options_.address;
@@ -310,8 +322,7 @@ void AdsServer::Service::OnOpen(std::uint64_t id, Stream* stream, const Method& 
   open.stream = stream;
   open.watch = std::make_unique<Watch>(
       Watch::Options{method.protocol, method.only, std::move(peer)}, loop_.clock(), cache_,
-      counters_.watches,
-      [stream](const SerialisedResponse& response) { stream->Write(response); });
+      counters_.watches, [stream](const SerialisedResponse& response) { stream->Write(response); });
   open.watch->SetSnapshot(snapshot_);
   stream->Read();
 }
@@ -325,8 +336,8 @@ void AdsServer::Service::OnRead(std::uint64_t id, std::string_view bytes) {
     return;
   }
   ++counters_.streams_failed;
-  SLUICE_LOG(kWarning, kControl, at->second.watch->status().peer, ": stream closed: ",
-             base::MessageOf(status));
+  SLUICE_LOG(kWarning, kControl, at->second.watch->status().peer,
+             ": stream closed: ", base::MessageOf(status));
   End(id, StatusOf(status));
 }
 

@@ -22,10 +22,10 @@
 namespace sluice::control {
 
 struct AdsServerOptions {
-  base::Address address;              // TCP (port 0: any) or a Unix socket.
-  std::string token;                  // Demanded as "authorization: Bearer ..."; "": none.
-  bool insecure = false;              // Off loopback without a token all the same.
-  std::size_t streams_max = 4096;     // Beyond them: RESOURCE_EXHAUSTED.
+  base::Address address;           // TCP (port 0: any) or a Unix socket.
+  std::string token;               // Demanded as "authorization: Bearer ..."; "": none.
+  bool insecure = false;           // Off loopback without a token all the same.
+  std::size_t streams_max = 4096;  // Beyond them: RESOURCE_EXHAUSTED.
   int request_bytes_max = 16 * 1024 * 1024;
 };
 

@@ -150,7 +150,8 @@ bool Control::LoadFirst() {
 bool Control::StartServers() {
   const auto xds = ads_.Start();
   if (!xds.ok()) {
-    std::fprintf(stderr, "sluice-control: %s\n", std::string(base::MessageOf(xds.status())).c_str());
+    std::fprintf(stderr, "sluice-control: %s\n",
+                 std::string(base::MessageOf(xds.status())).c_str());
     return false;
   }
   const auto api = api_server_.Start();

@@ -26,8 +26,7 @@ void AddFlags(CLI::App& app, Options& options, Texts& texts) {
       ->capture_default_str();
   app.add_option("--api-token-file", options.token_file,
                  "Token that API requests must bear, and proxies when --xds is off loopback");
-  app.add_flag("--insecure-listen", options.insecure_listen,
-               "Listen off loopback without a token");
+  app.add_flag("--insecure-listen", options.insecure_listen, "Listen off loopback without a token");
   app.add_option("--address-path", options.address_path,
                  "File to write \"xds=... api=...\" to, once both are bound");
   app.add_option("-l,--log-level", texts.log_level,
@@ -76,11 +75,12 @@ std::optional<base::Address> ParseListenAddress(std::string_view text) {
 ParsedOptions ParseOptions(int argc, const char* const* argv) {
   ParsedOptions parsed;
   Texts texts;
-  CLI::App app("sluice-control: tells proxies over xDS which app answers what\n"
-               "Start it:          sluice-control --config apps.yaml --watch\n"
-               "Check a file only: sluice-control --config apps.yaml --validate\n"
-               "Then change it:    sluicectl --help",
-               "sluice-control");
+  CLI::App app(
+      "sluice-control: tells proxies over xDS which app answers what\n"
+      "Start it:          sluice-control --config apps.yaml --watch\n"
+      "Check a file only: sluice-control --config apps.yaml --validate\n"
+      "Then change it:    sluicectl --help",
+      "sluice-control");
   AddFlags(app, parsed.options, texts);
   const auto fail = [&](std::string_view text) {
     parsed.run = false;

@@ -11,13 +11,13 @@
 namespace sluice::control {
 
 struct Options {
-  std::string config_path;        // "": what --data holds, or nothing yet.
+  std::string config_path;  // "": what --data holds, or nothing yet.
   bool watch = false;
-  std::string data_dir;           // "": changes through the API die with the process.
+  std::string data_dir;  // "": changes through the API die with the process.
   base::Address xds;
   base::Address api;
-  std::string token_file;         // Demanded off loopback,
-  bool insecure_listen = false;   // or this, said aloud.
+  std::string token_file;        // Demanded off loopback,
+  bool insecure_listen = false;  // or this, said aloud.
   std::string address_path;
   base::LogLevel log_level = base::LogLevel::kInfo;
   bool validate = false;

@@ -122,14 +122,21 @@ WebResponse RestApi::Refused(const WebRequest& request, const absl::Status& stat
       // The request is well-formed; what it would leave behind is not.
       code = request.method == "DELETE" ? 409 : 400;
       break;
-    case absl::StatusCode::kNotFound: code = 404; break;
-    case absl::StatusCode::kAlreadyExists: code = 409; break;
-    case absl::StatusCode::kFailedPrecondition: code = 412; break;
-    default: break;
+    case absl::StatusCode::kNotFound:
+      code = 404;
+      break;
+    case absl::StatusCode::kAlreadyExists:
+      code = 409;
+      break;
+    case absl::StatusCode::kFailedPrecondition:
+      code = 412;
+      break;
+    default:
+      break;
   }
-  return ErrorAnswer(code, base::MessageOf(status),
-                     code == 400 || code == 409 ? store_.refusal()
-                                                : std::vector<base::FieldError>());
+  return ErrorAnswer(
+      code, base::MessageOf(status),
+      code == 400 || code == 409 ? store_.refusal() : std::vector<base::FieldError>());
 }
 
 WebResponse RestApi::Config(const WebRequest& request) {
@@ -142,8 +149,8 @@ WebResponse RestApi::Config(const WebRequest& request) {
     response.content_type = "";
   } else {
     response.content_type = yaml ? "application/yaml" : "application/json";
-    response.body = yaml ? PrintAppsYaml(store_.current().config)
-                         : PrintAppsJson(store_.current().config);
+    response.body =
+        yaml ? PrintAppsYaml(store_.current().config) : PrintAppsJson(store_.current().config);
   }
   response.headers.push_back({"ETag", store_.current().etag});
   response.headers.push_back({"Vary", "Accept"});

@@ -34,8 +34,7 @@ struct FileStatus {
 
 class RestApi {
  public:
-  RestApi(Store& store, RestApiSources sources)
-      : store_(store), sources_(std::move(sources)) {}
+  RestApi(Store& store, RestApiSources sources) : store_(store), sources_(std::move(sources)) {}
 
   web::WebResponse Handle(const web::WebRequest& request);
   FileStatus& file() { return file_; }

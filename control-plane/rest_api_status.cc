@@ -106,9 +106,10 @@ WebResponse RestApi::Ready(const WebRequest& request) const {
   std::size_t refusing = 0;
   const auto proxies = sources_.proxies();
   for (const ProxyStatus& proxy : proxies) refusing += StateOf(proxy) == "refused" ? 1 : 0;
-  const std::string file = file_.path.empty()    ? "none"
-                           : file_.error.empty() ? base::Cat(base::Printable(file_.path, 4096), " ok")
-                                                 : base::Cat("REFUSED: ", base::Printable(file_.error, 65536));
+  const std::string file = file_.path.empty() ? "none"
+                           : file_.error.empty()
+                               ? base::Cat(base::Printable(file_.path, 4096), " ok")
+                               : base::Cat("REFUSED: ", base::Printable(file_.error, 65536));
   return TextAnswer(200, base::Cat("ready\nconfig: ", store_.current().etag, "\nfile: ", file,
                                    "\nproxies: ", proxies.size(), ", refusing: ", refusing, "\n"));
 }

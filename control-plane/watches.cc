@@ -61,8 +61,8 @@ Watch::Watch(Options options, const base::Clock& clock, ResponseCache& cache,
 
 absl::Status Watch::OnRequest(std::string_view bytes) {
   ++counters_.requests;
-  absl::Status status = options_.protocol == Protocol::kDelta ? OnDeltaRequest(bytes)
-                                                              : OnSotwRequest(bytes);
+  absl::Status status =
+      options_.protocol == Protocol::kDelta ? OnDeltaRequest(bytes) : OnSotwRequest(bytes);
   if (status.ok()) SendNext();
   return status;
 }
@@ -109,8 +109,8 @@ void Watch::TakeAnswer(Type type, TypeState& state, const std::string* error) {
   state.refused_names = std::move(state.response_names);
   state.response_names.clear();
   if (type == Type::kClusters) awaited_endpoints_.clear();
-  SLUICE_LOG(kWarning, kControl, status_.node_id, " (", status_.peer, ") refused ",
-             ShortName(type), " ", state.version, ": ", status.error);
+  SLUICE_LOG(kWarning, kControl, status_.node_id, " (", status_.peer, ") refused ", ShortName(type),
+             " ", state.version, ": ", status.error);
 }
 
 void Watch::ShowSubscribed(Type type) {
@@ -129,8 +129,7 @@ absl::Status Watch::OnSotwRequest(std::string_view bytes) {
   if (absl::Status status = CheckNames(request.resource_names()); !status.ok()) return status;
 
   const std::string& nonce = request.response_nonce();
-  if (state->subscribed && nonce.empty() && !request.has_error_detail() &&
-      !state->nonce.empty()) {
+  if (state->subscribed && nonce.empty() && !request.has_error_detail() && !state->nonce.empty()) {
     *state = TypeState();  // The client starts over on the same stream.
   }
   if (state->subscribed && !nonce.empty() && nonce != state->nonce) {
@@ -161,8 +160,7 @@ absl::Status Watch::OnSotwRequest(std::string_view bytes) {
   return absl::OkStatus();
 }
 
-void Watch::TakeSotwNames(Type type, TypeState& state,
-                          std::set<std::string, std::less<>> names) {
+void Watch::TakeSotwNames(Type type, TypeState& state, std::set<std::string, std::less<>> names) {
   bool wildcard = names.erase("*") > 0;
   if (wildcard || !names.empty()) state.named_once = true;
   if (!state.named_once && IsFullState(type)) wildcard = true;
@@ -171,7 +169,8 @@ void Watch::TakeSotwNames(Type type, TypeState& state,
   state.names = std::move(names);
   if (!wildcard) {
     // What is no longer wanted is sent again when it is asked for again.
-    std::erase_if(state.known, [&](const auto& entry) { return !state.names.contains(entry.first); });
+    std::erase_if(state.known,
+                  [&](const auto& entry) { return !state.names.contains(entry.first); });
     if (state.names.empty()) state.asked = false;
   }
   ShowSubscribed(type);

@@ -40,7 +40,7 @@ struct ProxyStatus {
   struct OfType {
     bool subscribed = false;
     std::string sent_version, acked_version;
-    std::string error;                    // Of the last NACK; "" once it was accepted.
+    std::string error;  // Of the last NACK; "" once it was accepted.
     base::WallTime changed;
   };
   std::array<OfType, kTypes> types;
@@ -85,18 +85,18 @@ class Watch {
 
  private:
   struct TypeState {
-    bool subscribed = false;                       // A first request came.
+    bool subscribed = false;  // A first request came.
     bool wildcard = false;
-    bool named_once = false;                       // An empty list no longer means everything.
-    std::set<std::string, std::less<>> names;      // Explicitly wanted.
+    bool named_once = false;                   // An empty list no longer means everything.
+    std::set<std::string, std::less<>> names;  // Explicitly wanted.
     std::map<std::string, std::string, std::less<>> known;  // Name to the version the client has.
-    std::set<std::string, std::less<>> owed;       // Sent even if unchanged.
-    bool asked = false;                            // Answer now, even with nothing.
-    bool unacked = false;                          // A response waits for its ACK or NACK.
-    bool current = false;                          // Nothing to send of this snapshot.
-    std::string claimed_version;                   // Of the first request: what it came with.
-    std::string version, nonce;                    // Of the last response.
-    std::vector<std::string> response_names;       // In it, until it is acknowledged.
+    std::set<std::string, std::less<>> owed;                // Sent even if unchanged.
+    bool asked = false;                                     // Answer now, even with nothing.
+    bool unacked = false;                                   // A response waits for its ACK or NACK.
+    bool current = false;                                   // Nothing to send of this snapshot.
+    std::string claimed_version;              // Of the first request: what it came with.
+    std::string version, nonce;               // Of the last response.
+    std::vector<std::string> response_names;  // In it, until it is acknowledged.
     // NACK memory: that version is not sent again, and what it brought goes with the next.
     std::string refused_version;
     std::vector<std::string> refused_names;

@@ -65,8 +65,8 @@ SerialisedResponse ResponseCache::Get(const ResponseContent& content, std::strin
   std::string key = KeyOf(content);
   if (entry.body == nullptr || entry.key != key) {
     entry.key = std::move(key);
-    entry.body = std::make_shared<const std::string>(content.delta ? DeltaBody(content)
-                                                                   : SotwBody(content));
+    entry.body =
+        std::make_shared<const std::string>(content.delta ? DeltaBody(content) : SotwBody(content));
     ++serialised_;
   }
   SerialisedResponse response{entry.body, {}};

@@ -15,12 +15,18 @@ constexpr bool IsFullState(Type type) {
 // "cds", "eds", ...: in logs, metrics and GET /v1/proxies.
 constexpr std::string_view ShortName(Type type) {
   switch (type) {
-    case Type::kClusters: return "cds";
-    case Type::kEndpoints: return "eds";
-    case Type::kListeners: return "lds";
-    case Type::kRoutes: return "rds";
-    case Type::kVirtualHosts: return "vhds";
-    case Type::kCount: break;
+    case Type::kClusters:
+      return "cds";
+    case Type::kEndpoints:
+      return "eds";
+    case Type::kListeners:
+      return "lds";
+    case Type::kRoutes:
+      return "rds";
+    case Type::kVirtualHosts:
+      return "vhds";
+    case Type::kCount:
+      break;
   }
   return "";
 }

@@ -23,12 +23,17 @@ std::string AppUrl(std::uint16_t port) {
 
 // One listener, two apps, everything to the first.
 std::string Apps(std::uint16_t a, std::uint16_t b) {
-  return base::Cat("listeners: { web: { address: 127.0.0.1, port: 0 } }\n"
-                   "apps:\n"
-                   "  a: { url: http://127.0.0.1:", a, " }\n"
-                   "  b: { url: http://127.0.0.1:", b, " }\n"
-                   "hosts:\n"
-                   "  \"*\": { routes: [ { id: all, path: /, app: a } ] }\n");
+  return base::Cat(
+      "listeners: { web: { address: 127.0.0.1, port: 0 } }\n"
+      "apps:\n"
+      "  a: { url: http://127.0.0.1:",
+      a,
+      " }\n"
+      "  b: { url: http://127.0.0.1:",
+      b,
+      " }\n"
+      "hosts:\n"
+      "  \"*\": { routes: [ { id: all, path: /, app: a } ] }\n");
 }
 
 std::string RouteJson(std::string_view app) {

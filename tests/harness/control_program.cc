@@ -20,8 +20,7 @@ std::uint16_t PortAfter(std::string_view text, std::string_view key) {
   if (at == std::string_view::npos) return 0;
   text.remove_prefix(at);
   text = text.substr(0, text.find_first_of(" \n"));
-  return static_cast<std::uint16_t>(
-      base::ParseUint(text.substr(text.rfind(':') + 1)).value_or(0));
+  return static_cast<std::uint16_t>(base::ParseUint(text.substr(text.rfind(':') + 1)).value_or(0));
 }
 
 }  // namespace

@@ -74,8 +74,8 @@ class Served {
   std::shared_ptr<grpc::Channel> Connect() const {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    const std::string target = address_->is_ip() ? address_->ToString()
-                                                 : base::Cat("unix:", address_->ToString());
+    const std::string target =
+        address_->is_ip() ? address_->ToString() : base::Cat("unix:", address_->ToString());
     return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments);
   }
   void Set(const Contents& contents) {
@@ -103,9 +103,9 @@ class Call {
         method_(method, grpc::internal::RpcMethod::BIDI_STREAMING, channel_) {
     context_.set_deadline(base::SystemClock().WallNow() + std::chrono::seconds(20));
     if (!token.empty()) context_.AddMetadata("authorization", "Bearer " + token);
-    stream_.reset(grpc::internal::ClientReaderWriterFactory<grpc::ByteBuffer,
-                                                            grpc::ByteBuffer>::
-                      Create(channel_.get(), method_, &context_));
+    stream_.reset(
+        grpc::internal::ClientReaderWriterFactory<grpc::ByteBuffer, grpc::ByteBuffer>::Create(
+            channel_.get(), method_, &context_));
   }
   bool Send(const std::string& bytes) { return stream_->Write(Buffer(bytes)); }
   bool Ask(Type type, const std::vector<std::string>& names, const std::string& version = "",
@@ -170,8 +170,11 @@ TEST(AdsServer, PushesWhatChangedToWhoeverAsked) {
 
 TEST(AdsServer, EveryMethodIsServed) {
   Served served({.address = Loopback()});
-  served.Set({{kClusters, {{"x", "1"}}}, {kEndpoints, {{"x", "1"}}}, {kListeners, {{"x", "1"}}},
-              {kRoutes, {{"x", "1"}}}, {kVirtualHosts, {{"x", "1"}}}});
+  served.Set({{kClusters, {{"x", "1"}}},
+              {kEndpoints, {{"x", "1"}}},
+              {kListeners, {{"x", "1"}}},
+              {kRoutes, {{"x", "1"}}},
+              {kVirtualHosts, {{"x", "1"}}}});
   const std::pair<const char*, const char*> methods[] = {
       {"cluster.v3.ClusterDiscoveryService", "Clusters"},
       {"endpoint.v3.EndpointDiscoveryService", "Endpoints"},
@@ -213,8 +216,7 @@ TEST(AdsServer, WhatItDoesNotServeIsRefused) {
   ASSERT_TRUE(first.Ask(kClusters, {}));
   DiscoveryResponse response;
   ASSERT_TRUE(first.Read(response));
-  EXPECT_EQ(Call(served.Connect(), kAds).End().error_code(),
-            grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(Call(served.Connect(), kAds).End().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_TRUE(first.Finish().ok());
   const auto counters = served.Ask([](AdsServer& server) { return server.counters(); });
   EXPECT_EQ(counters.streams_refused, 2U);

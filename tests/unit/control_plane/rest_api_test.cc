@@ -47,9 +47,9 @@ class RestApiTest : public testing::Test {
     if (const std::size_t mark = target.find('?'); mark != target.npos) {
       for (const auto pair : base::Split(target.substr(mark + 1), '&')) {
         const std::size_t equals = pair.find('=');
-        request.query.emplace_back(
-            pair.substr(0, equals),
-            equals == pair.npos ? std::string_view() : pair.substr(equals + 1));
+        request.query.emplace_back(pair.substr(0, equals), equals == pair.npos
+                                                               ? std::string_view()
+                                                               : pair.substr(equals + 1));
       }
       target = target.substr(0, mark);
     }
@@ -93,8 +93,9 @@ TEST_F(RestApiTest, EveryCallAndItsMistakes) {
       {"GET /v1/hosts/%zz", "", 404, "\"error\""},
       {"POST /v1/config", "{}", 405, "GET, PUT"},
       {"PUT /v1/config", "apps: [", 400, "body:"},
-      {"PUT /v1/config", "apps: {x: {url: http://h:1}}\nhosts: {\"*\": {routes: [{path: /, app: y}]}}",
-       400, "\"location\":\"body:2"},
+      {"PUT /v1/config",
+       "apps: {x: {url: http://h:1}}\nhosts: {\"*\": {routes: [{path: /, app: y}]}}", 400,
+       "\"location\":\"body:2"},
       {"GET /v1/apps", "", 200, "http://127.0.0.1:9100"},
       {"DELETE /v1/apps", "", 405, "GET"},
       {"GET /v1/apps/node", "", 200, "9100"},
@@ -113,8 +114,7 @@ TEST_F(RestApiTest, EveryCallAndItsMistakes) {
       {"GET /v1/hosts/b.example.com", "", 404, "there is no host"},
       {"POST /v1/hosts/b.example.com", R"({"routes":[{"path":"/","app":"node"}]})", 201, "node"},
       {"POST /v1/hosts/b.example.com", R"({"routes":[{"path":"/","app":"node"}]})", 409, "PUT"},
-      {"PUT /v1/hosts/b.example.com", R"({"routes":[{"path":"/","app":"python"}]})", 200,
-       "python"},
+      {"PUT /v1/hosts/b.example.com", R"({"routes":[{"path":"/","app":"python"}]})", 200, "python"},
       {"PUT /v1/hosts/b.example.com", R"({"routes":[{"path":"/","app":"gone"}]})", 400, "gone"},
       {"PUT /v1/hosts/b.example.com", R"({"rutes":[]})", 400, "rutes"},
       {"GET /v1/hosts/b.example.com/routes", "", 200, "["},
@@ -187,8 +187,9 @@ TEST_F(RestApiTest, RoutesAreAddedWhereTheyCanMatch) {
   ASSERT_EQ(response.status, 201U) << response.body;
   EXPECT_EQ(Order(), "n a all ");
   EXPECT_EQ(HeaderOf(response, "Location"), "/v1/hosts/%2A/routes/a");
-  ASSERT_EQ(Ask("POST /v1/hosts/*/routes?before=n", R"({"id":"b","path":"/b","app":"node"})").status,
-            201U);
+  ASSERT_EQ(
+      Ask("POST /v1/hosts/*/routes?before=n", R"({"id":"b","path":"/b","app":"node"})").status,
+      201U);
   EXPECT_EQ(Order(), "b n a all ");
   response = Ask("POST /v1/hosts/*/routes", R"({"path":"/c/d","app":"node"})");
   ASSERT_EQ(response.status, 201U);
@@ -208,8 +209,8 @@ TEST_F(RestApiTest, ProxiesShowWhatTheyRefused) {
   proxy.peer = "ipv4:127.0.0.1:5";
   proxy.since = base::WallTime(base::milliseconds(1'700'000'000'007));
   proxy.types[0] = {.subscribed = true, .sent_version = "1", .acked_version = "1"};
-  proxy.types[3] = {.subscribed = true, .sent_version = "2", .acked_version = "1",
-                    .error = "routes[0]: bad"};
+  proxy.types[3] = {
+      .subscribed = true, .sent_version = "2", .acked_version = "1", .error = "routes[0]: bad"};
   ProxyStatus good;
   good.types[0] = {.subscribed = true, .sent_version = "1", .acked_version = "1"};
   ProxyStatus late;

@@ -63,8 +63,8 @@ inline std::shared_ptr<const Snapshot> Snap(const Contents& contents) {
 
 // One response as a test wants to see it.
 struct Seen {
-  std::string type;                 // "cds", ...
-  std::vector<std::string> names;   // Of its resources, as sent.
+  std::string type;                // "cds", ...
+  std::vector<std::string> names;  // Of its resources, as sent.
   std::vector<std::string> removed;
   std::string version, nonce;
   std::map<std::string, std::string> bytes;
