@@ -1,6 +1,6 @@
 #pragma once
-// What an operator writes: listeners, apps, hosts and their routes, as values. One value is one whole
-// configuration; changing means making a new one.
+// What an operator writes: listeners, apps, hosts and their routes, as values. One value is one
+// whole configuration; changing means making a new one.
 //
 // Pure; any thread. Parsing reports every mistake with file:line and field path.
 
@@ -12,7 +12,9 @@
 #include <utility>
 #include <vector>
 
-namespace sluice::base { class FieldErrors; }
+namespace sluice::base {
+class FieldErrors;
+}
 
 namespace sluice::control {
 
@@ -26,7 +28,7 @@ struct ListenerSpec {
 struct AppSpec {
   std::vector<std::string> urls;
   std::optional<std::uint64_t> connect_timeout_ms;
-  std::string ca_file;              // https: instead of the system's CAs.
+  std::string ca_file;  // https: instead of the system's CAs.
   bool operator==(const AppSpec&) const = default;
 };
 
@@ -44,7 +46,7 @@ struct RouteRespond {
 };
 
 struct RouteRedirect {
-  std::string to;                   // A path, or a whole URL.
+  std::string to;  // A path, or a whole URL.
   int status = 301;
   bool operator==(const RouteRedirect&) const = default;
 };
@@ -54,10 +56,10 @@ struct RouteSpec {
   using Respond = RouteRespond;
   using Redirect = RouteRedirect;
 
-  std::string id;                   // Given by us when the operator names none; stable.
-  Match match = Match::kPath;       // kPath: that path and below.
+  std::string id;              // Given by us when the operator names none; stable.
+  Match match = Match::kPath;  // kPath: that path and below.
   std::string path;
-  std::vector<std::string> methods; // Empty: all.
+  std::vector<std::string> methods;  // Empty: all.
   // Exactly one of these four.
   std::string app;
   std::vector<std::pair<std::string, std::uint32_t>> split;  // App to weight.
@@ -65,8 +67,8 @@ struct RouteSpec {
   std::optional<Redirect> redirect;
 
   bool strip_prefix = false;
-  std::string rewrite;              // New prefix; "": none.
-  std::string host_header;          // Host sent upstream; "": the client's, or the URL's for https.
+  std::string rewrite;      // New prefix; "": none.
+  std::string host_header;  // Host sent upstream; "": the client's, or the URL's for https.
   std::optional<std::uint64_t> timeout_ms;  // Of the whole answer; unset or 0: none, since streams
                                             // may last.
   HeaderEdits request_headers;
@@ -75,7 +77,7 @@ struct RouteSpec {
 };
 
 struct CorsSpec {
-  std::vector<std::string> allow_origins;         // Exact, "*", or "https://*.example.com".
+  std::vector<std::string> allow_origins;  // Exact, "*", or "https://*.example.com".
   std::vector<std::string> allow_origin_regexes;
   std::vector<std::string> allow_methods;
   std::vector<std::string> allow_headers;
@@ -86,16 +88,16 @@ struct CorsSpec {
 };
 
 struct HostSpec {
-  std::vector<std::string> listeners;             // Empty: all.
+  std::vector<std::string> listeners;  // Empty: all.
   std::optional<CorsSpec> cors;
-  std::vector<RouteSpec> routes;                  // The first match wins.
+  std::vector<RouteSpec> routes;  // The first match wins.
   bool operator==(const HostSpec&) const = default;
 };
 
 struct AppsConfig {
   std::map<std::string, ListenerSpec> listeners;
   std::map<std::string, AppSpec> apps;
-  std::map<std::string, HostSpec> hosts;          // "*", "a.example.com", "*.example.com"
+  std::map<std::string, HostSpec> hosts;  // "*", "a.example.com", "*.example.com"
   bool operator==(const AppsConfig&) const = default;
 };
 

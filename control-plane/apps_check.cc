@@ -1,11 +1,12 @@
 // What an apps file may say, beyond its form: ranges, names and references.
+#include "apps_check.h"
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <set>
 
 #include "apps.h"
-#include "apps_check.h"
 #include "apps_url.h"
 #include "base/address.h"
 #include "base/field_errors.h"
@@ -36,9 +37,8 @@ std::string Quoted(std::string_view text) {
 // Names go into statistics, URLs and shells.
 bool IsName(std::string_view name) {
   return !name.empty() && name.size() <= kNameBytesMax && name != "." && name != ".." &&
-         std::all_of(name.begin(), name.end(), [](char c) {
-           return http::IsUnreserved(c) && c != '~';
-         });
+         std::all_of(name.begin(), name.end(),
+                     [](char c) { return http::IsUnreserved(c) && c != '~'; });
 }
 
 void CheckName(std::string_view name, base::FieldErrors& errors) {
@@ -48,7 +48,8 @@ void CheckName(std::string_view name, base::FieldErrors& errors) {
   }
 }
 
-// ---- listeners and apps --------------------------------------------------------------------------
+// ---- listeners and apps
+// --------------------------------------------------------------------------
 
 void CheckListeners(const AppsConfig& config, base::FieldErrors& errors) {
   std::vector<std::pair<base::Address, std::string_view>> seen;
@@ -73,8 +74,9 @@ void CheckListeners(const AppsConfig& config, base::FieldErrors& errors) {
     seen.emplace_back(*address, name);
   }
   if (config.listeners.empty() && !config.hosts.empty()) {
-    errors.AddAt("listeners", "there are hosts, but nothing listens; write "
-                              "listeners: {web: {address: 0.0.0.0, port: 8000}}");
+    errors.AddAt("listeners",
+                 "there are hosts, but nothing listens; write "
+                 "listeners: {web: {address: 0.0.0.0, port: 8000}}");
   }
 }
 
@@ -102,9 +104,10 @@ void CheckUrls(const AppSpec& app, base::FieldErrors& errors) {
     } else if (url->https != first->https) {
       errors.Add("http and https in one app; write two apps");
     } else if (url->https && url->host != first->host) {
-      errors.Add(base::Cat("the https URLs of one app must name the same host, which goes into SNI "
-                           "and Host; write two apps and a split for ",
-                           Quoted(url->host)));
+      errors.Add(
+          base::Cat("the https URLs of one app must name the same host, which goes into SNI "
+                    "and Host; write two apps and a split for ",
+                    Quoted(url->host)));
     }
   }
   if (!app.ca_file.empty() && first.has_value() && !first->https) {
@@ -120,19 +123,22 @@ void CheckApp(const AppSpec& app, base::FieldErrors& errors) {
   if (app.ca_file.find('\0') != std::string::npos) errors.AddAt("ca_file", "holds a NUL");
 }
 
-// ---- headers -------------------------------------------------------------------------------------
+// ---- headers
+// -------------------------------------------------------------------------------------
 
 void CheckHeaderName(std::string_view name, base::FieldErrors& errors) {
-  constexpr std::array<std::string_view, 6> kOurs = {
-      "connection", "content-length", "keep-alive", "proxy-connection", "transfer-encoding",
-      "upgrade"};
+  constexpr std::array<std::string_view, 6> kOurs = {"connection",        "content-length",
+                                                     "keep-alive",        "proxy-connection",
+                                                     "transfer-encoding", "upgrade"};
   if (name.starts_with(':') || name == "host") {
-    errors.Add(base::Cat(Quoted(name), " may not be edited; use host_header for the Host sent to "
+    errors.Add(base::Cat(Quoted(name),
+                         " may not be edited; use host_header for the Host sent to "
                          "the app"));
   } else if (!config::IsHeaderName(name) || name.size() > 256) {
     errors.Add(base::Cat(Quoted(name), " is no header name"));
   } else if (std::find(kOurs.begin(), kOurs.end(), name) != kOurs.end()) {
-    errors.Add(base::Cat(Quoted(name), " may not be edited: it belongs to one connection, and the "
+    errors.Add(base::Cat(Quoted(name),
+                         " may not be edited: it belongs to one connection, and the "
                          "proxy writes its own"));
   }
 }
@@ -146,7 +152,8 @@ void CheckPairs(const std::vector<std::pair<std::string, std::string>>& pairs,
     CheckHeaderName(name, errors);
     if (field == "set" && !seen.insert(name).second) errors.Add("is set twice; keep one");
     if (!http::IsFieldValue(value) || value.size() > kValueBytesMax) {
-      errors.Add(base::Cat("the value ", Quoted(value), " is too long, or holds a line break or "
+      errors.Add(base::Cat("the value ", Quoted(value),
+                           " is too long, or holds a line break or "
                            "another control byte"));
     } else {
       config::CompileFormat(value, errors);  // %DOWNSTREAM_REMOTE_ADDRESS%; a bare % is %%.
@@ -165,7 +172,8 @@ void CheckEdits(const HeaderEdits& edits, std::string_view direction, base::Fiel
   }
 }
 
-// ---- routes --------------------------------------------------------------------------------------
+// ---- routes
+// --------------------------------------------------------------------------------------
 
 std::string_view MatchKey(RouteSpec::Match match) {
   switch (match) {
@@ -197,7 +205,8 @@ void CheckMatch(const RouteSpec& route, base::FieldErrors& errors) {
     return;
   }
   if (!IsUrlPath(path)) {
-    errors.Add(base::Cat(Quoted(path), " must begin with / and hold visible ASCII only; escape "
+    errors.Add(base::Cat(Quoted(path),
+                         " must begin with / and hold visible ASCII only; escape "
                          "other characters as %20"));
     return;
   }
@@ -219,7 +228,8 @@ void CheckMatch(const RouteSpec& route, base::FieldErrors& errors) {
   http::PathOptions options;
   options.merge_slashes = true;
   if (http::NormalizePath(normal, options) != http::PathVerdict::kOk || normal != before) {
-    errors.Add(base::Cat(Quoted(path), " matches nothing, as paths are normalised first (no //, no "
+    errors.Add(base::Cat(Quoted(path),
+                         " matches nothing, as paths are normalised first (no //, no "
                          "dot segments, no escapes of plain letters)"));
   }
 }
@@ -229,8 +239,8 @@ void CheckRedirect(const RouteSpec& route, base::FieldErrors& errors) {
   const RouteSpec::Redirect& redirect = *route.redirect;
   constexpr std::array<int, 5> kStatuses = {301, 302, 303, 307, 308};
   if (std::find(kStatuses.begin(), kStatuses.end(), redirect.status) == kStatuses.end()) {
-    errors.AddAt("status", base::Cat(redirect.status,
-                                     " is no redirect; write 301, 302, 303, 307 or 308"));
+    errors.AddAt("status",
+                 base::Cat(redirect.status, " is no redirect; write 301, 302, 303, 307 or 308"));
   }
   if (redirect.to.empty()) {
     errors.AddAt("to", "needed; write a path as /new, or a URL");
@@ -239,7 +249,8 @@ void CheckRedirect(const RouteSpec& route, base::FieldErrors& errors) {
     errors.AddAt("to", base::Cat(Quoted(redirect.to), " begins with //; write a path or a URL"));
   } else if (redirect.to.starts_with('/')) {
     if (!IsUrlPath(redirect.to) || redirect.to.size() > kPathBytesMax) {
-      errors.AddAt("to", base::Cat(Quoted(redirect.to), " holds spaces, control or non-ASCII "
+      errors.AddAt("to", base::Cat(Quoted(redirect.to),
+                                   " holds spaces, control or non-ASCII "
                                    "characters, or is too long"));
     } else if (route.match == RouteSpec::Match::kExact && redirect.to == route.path) {
       errors.AddAt("to", "leads back to itself; write another path");
@@ -255,11 +266,13 @@ void CheckRedirect(const RouteSpec& route, base::FieldErrors& errors) {
 void CheckReference(const AppsConfig& config, const std::string& app, base::FieldErrors& errors) {
   if (config.apps.contains(app)) return;
   config::NearestWord nearest(app);
-  for (const auto& [name, spec] : config.apps) nearest.Offer(name);
-  errors.Add(nearest.best().empty()
-                 ? base::Cat("there is no app ", Quoted(app))
-                 : base::Cat("there is no app ", Quoted(app), "; did you mean ",
-                             Quoted(nearest.best()), "?"));
+  // What is not told is not looked for: a file of nothing but mistakes must stay cheap.
+  if (errors.size() < base::FieldErrors::kErrorsMax) {
+    for (const auto& [name, spec] : config.apps) nearest.Offer(name);
+  }
+  errors.Add(nearest.best().empty() ? base::Cat("there is no app ", Quoted(app))
+                                    : base::Cat("there is no app ", Quoted(app), "; did you mean ",
+                                                Quoted(nearest.best()), "?"));
 }
 
 void CheckAction(const AppsConfig& config, const RouteSpec& route, base::FieldErrors& errors) {
@@ -289,8 +302,8 @@ void CheckAction(const AppsConfig& config, const RouteSpec& route, base::FieldEr
   if (route.respond.has_value()) {
     const Scope scope(errors, "respond");
     if (route.respond->status < 200 || route.respond->status > 599) {
-      errors.AddAt("status", base::Cat(route.respond->status,
-                                       " is no final status; write 200 to 599"));
+      errors.AddAt("status",
+                   base::Cat(route.respond->status, " is no final status; write 200 to 599"));
     }
     if (route.respond->body.size() > kBodyBytesMax) {
       errors.AddAt("body", base::Cat("has ", route.respond->body.size(), " bytes; at most ",
@@ -322,7 +335,8 @@ void CheckForwarding(const RouteSpec& route, base::FieldErrors& errors) {
       errors.AddAt("rewrite", "a regex has no prefix to replace; use path, prefix or exact");
     } else if (!IsUrlPath(route.rewrite) || route.rewrite.size() > kPathBytesMax ||
                route.rewrite.find_first_of("?#") != std::string::npos) {
-      errors.AddAt("rewrite", base::Cat(Quoted(route.rewrite), " must be a path as /new, in "
+      errors.AddAt("rewrite", base::Cat(Quoted(route.rewrite),
+                                        " must be a path as /new, in "
                                         "visible ASCII, without ? and #"));
     }
   }
@@ -343,8 +357,8 @@ void CheckRoute(const AppsConfig& config, const RouteSpec& route, base::FieldErr
   for (std::size_t i = 0; i < route.methods.size(); ++i) {
     const std::string& method = route.methods[i];
     const Scope scope(errors, "methods", i);
-    const bool upper = std::none_of(method.begin(), method.end(),
-                                    [](char c) { return c >= 'a' && c <= 'z'; });
+    const bool upper =
+        std::none_of(method.begin(), method.end(), [](char c) { return c >= 'a' && c <= 'z'; });
     if (!http::IsToken(method) || !upper || method.size() > 32) {
       errors.Add(base::Cat(Quoted(method), " is no method; write as GET, in capitals"));
     } else if (!seen.insert(method).second) {

@@ -3,7 +3,9 @@
 
 #include <string_view>
 
-namespace sluice::base { class FieldErrors; }
+namespace sluice::base {
+class FieldErrors;
+}
 
 namespace sluice::control {
 

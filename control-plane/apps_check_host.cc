@@ -1,9 +1,8 @@
 // Host names and CORS policies of an apps file.
-#include "apps_check.h"
-
 #include <algorithm>
 
 #include "apps.h"
+#include "apps_check.h"
 #include "base/address.h"
 #include "base/field_errors.h"
 #include "base/strings.h"
@@ -31,9 +30,9 @@ bool IsOrigin(std::string_view origin) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
   });
   return scheme_ok && !host.empty() && std::all_of(host.begin(), host.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-           std::string_view("-_.:[]").find(c) != std::string_view::npos;
-  });
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+                  std::string_view("-_.:[]").find(c) != std::string_view::npos;
+         });
 }
 
 void CheckOrigins(const CorsSpec& cors, base::FieldErrors& errors) {
@@ -49,7 +48,8 @@ void CheckOrigins(const CorsSpec& cors, base::FieldErrors& errors) {
         errors.Add("cannot be * beside allow_credentials; list the origins");
       }
     } else if (origin != "null" && !IsOrigin(origin)) {
-      errors.Add(base::Cat(Quoted(origin), " is no origin; write scheme://host[:port] in lower "
+      errors.Add(base::Cat(Quoted(origin),
+                           " is no origin; write scheme://host[:port] in lower "
                            "case, https://*.example.com or *"));
     }
   }

@@ -54,7 +54,8 @@ void Value::SetList(std::string_view key, const std::vector<std::string>& texts)
   if (!texts.empty()) Set(key, ListOf(texts));
 }
 
-// ---- specs to values -----------------------------------------------------------------------------
+// ---- specs to values
+// -----------------------------------------------------------------------------
 
 Value Milliseconds(std::uint64_t ms) {
   return Value::Text(ms % 1000 == 0 ? base::Cat(ms / 1000, "s") : base::Cat(ms, "ms"));
@@ -188,7 +189,8 @@ Value ToValue(const AppsConfig& config) {
   return out;
 }
 
-// ---- values to text ------------------------------------------------------------------------------
+// ---- values to text
+// ------------------------------------------------------------------------------
 
 void AppendJson(const Value& value, std::size_t level, std::string& out) {
   if (value.kind == Value::Kind::kRaw) {
@@ -221,12 +223,12 @@ bool IsPlainText(std::string_view text) {
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
   if (text.empty() || text.size() > 100 || !(letter(text[0]) || text[0] == '/')) return false;
   const bool safe = std::all_of(text.begin(), text.end(), [&](char c) {
-    return letter(c) || (c >= '0' && c <= '9') || std::string_view("/_.-").find(c) !=
-                                                      std::string_view::npos;
+    return letter(c) || (c >= '0' && c <= '9') ||
+           std::string_view("/_.-").find(c) != std::string_view::npos;
   });
   return safe && std::none_of(kWords.begin(), kWords.end(), [&](std::string_view word) {
-    return base::EqualsIgnoreCase(word, text);
-  });
+           return base::EqualsIgnoreCase(word, text);
+         });
 }
 
 void AppendYamlText(std::string_view text, std::string& out) {

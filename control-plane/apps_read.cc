@@ -69,8 +69,8 @@ bool AppsReader::Enter(const Node& node) {
   // Aliases make a small text a large one: everything that is looked at counts.
   if (visited_ > config::YamlTree::kNodesMax) return false;
   if (++visited_ > config::YamlTree::kNodesMax) {
-    Error(node, base::Cat("more than ", config::YamlTree::kNodesMax,
-                          " values; aliases count each time"));
+    Error(node,
+          base::Cat("more than ", config::YamlTree::kNodesMax, " values; aliases count each time"));
     return false;
   }
   locations_.Add(errors_.path(), node.line);
@@ -89,17 +89,16 @@ void AppsReader::ReadFields(const Node& node, std::initializer_list<Field> field
       field->read(tree_.node(node.children[i + 1]));
       continue;
     }
-    config::NearestWord nearest(key.text);
+    config::NearestWord nearest(std::string_view(key.text).substr(0, 64));
     std::string known;
     for (const Field& f : fields) {
       nearest.Offer(f.name);
       base::Append(known, known.empty() ? "" : ", ", f.name);
     }
-    Error(key, nearest.best().empty()
-                   ? base::Cat("unknown key '", base::Printable(key.text, 64), "'; known here: ",
-                               known)
-                   : base::Cat("unknown key '", base::Printable(key.text, 64),
-                               "'; did you mean '", nearest.best(), "'?"));
+    Error(key, nearest.best().empty() ? base::Cat("unknown key '", base::Printable(key.text, 64),
+                                                  "'; known here: ", known)
+                                      : base::Cat("unknown key '", base::Printable(key.text, 64),
+                                                  "'; did you mean '", nearest.best(), "'?"));
   }
 }
 
@@ -119,8 +118,7 @@ void AppsReader::ReadEntries(const Node& node, std::string_view section, std::si
       continue;
     }
     const std::string path = EntryPath(section, key.text);
-    const base::FieldErrors::Suffix suffix(errors_,
-                                           std::string_view(path).substr(section.size()));
+    const base::FieldErrors::Suffix suffix(errors_, std::string_view(path).substr(section.size()));
     if (key.text.size() > kStringBytesMax) {
       Error(key, "the name is too long");
       continue;
@@ -137,8 +135,8 @@ void AppsReader::ReadList(const Node& node, std::string_view, std::size_t max,
     return read(node);
   }
   if (node.children.size() > max) {
-    return Error(node, base::Cat("has ", node.children.size(), " entries; at most ", max,
-                                 " are allowed"));
+    return Error(
+        node, base::Cat("has ", node.children.size(), " entries; at most ", max, " are allowed"));
   }
   for (std::size_t i = 0; i < node.children.size(); ++i) {
     const base::FieldErrors::Suffix suffix(errors_, base::Cat("[", i, "]"));
@@ -146,7 +144,8 @@ void AppsReader::ReadList(const Node& node, std::string_view, std::size_t max,
   }
 }
 
-// ---- values --------------------------------------------------------------------------------------
+// ---- values
+// --------------------------------------------------------------------------------------
 
 void AppsReader::String(const Node& node, std::string& out) {
   if (!Enter(node)) return;
@@ -196,7 +195,8 @@ void AppsReader::OnlyOne(const Node& node, std::string_view name, std::string_vi
   if (given.empty()) given = name;
 }
 
-// ---- the parts of a configuration ----------------------------------------------------------------
+// ---- the parts of a configuration
+// ----------------------------------------------------------------
 
 void AppsReader::ReadListener(const Node& node, ListenerSpec& out) {
   bool port_given = false;
@@ -222,13 +222,15 @@ void AppsReader::ReadApp(const Node& node, AppSpec& out) {
       if (host != std::string::npos && url.find('/', host + 3) == url.size() - 1) url.pop_back();
     }
   };
-  ReadFields(node, {{"url", [&](const Node& v) {
-                       if (v.kind == Kind::kSequence) return Expected(v, "one URL (or write urls)");
-                       urls(v, "url");
-                     }},
-                    {"urls", [&](const Node& v) { urls(v, "urls"); }},
-                    {"connect_timeout", [&](const Node& v) { DurationMs(v, out.connect_timeout_ms); }},
-                    {"ca_file", [&](const Node& v) { String(v, out.ca_file); }}});
+  ReadFields(node,
+             {{"url",
+               [&](const Node& v) {
+                 if (v.kind == Kind::kSequence) return Expected(v, "one URL (or write urls)");
+                 urls(v, "url");
+               }},
+              {"urls", [&](const Node& v) { urls(v, "urls"); }},
+              {"connect_timeout", [&](const Node& v) { DurationMs(v, out.connect_timeout_ms); }},
+              {"ca_file", [&](const Node& v) { String(v, out.ca_file); }}});
 }
 
 void AppsReader::ReadCors(const Node& node, CorsSpec& out) {
@@ -256,25 +258,26 @@ void AppsReader::ReadCors(const Node& node, CorsSpec& out) {
 }
 
 void AppsReader::ReadHost(const Node& node, HostSpec& out) {
-  ReadFields(node,
-             {{"listeners", [&](const Node& v) { Strings(v, "listeners", out.listeners); }},
-              {"cors", [&](const Node& v) { ReadCors(v, out.cors.emplace()); }},
-              {"routes", [&](const Node& v) {
-                 ReadList(v, "routes", kRoutesMax,
-                          [&](const Node& r) { ReadRoute(r, out.routes.emplace_back()); });
-               }}});
+  ReadFields(node, {{"listeners", [&](const Node& v) { Strings(v, "listeners", out.listeners); }},
+                    {"cors", [&](const Node& v) { ReadCors(v, out.cors.emplace()); }},
+                    {"routes", [&](const Node& v) {
+                       ReadList(v, "routes", kRoutesMax,
+                                [&](const Node& r) { ReadRoute(r, out.routes.emplace_back()); });
+                     }}});
 }
 
 void AppsReader::ReadConfig(const Node& node, AppsConfig& out) {
   if (node.kind == Kind::kNull) return;
   ReadFields(
       node,
-      {{"listeners", [&](const Node& v) {
+      {{"listeners",
+        [&](const Node& v) {
           ReadEntries(v, "listeners", kListenersMax, [&](const std::string& name, const Node& n) {
             ReadListener(n, out.listeners[name]);
           });
         }},
-       {"apps", [&](const Node& v) {
+       {"apps",
+        [&](const Node& v) {
           ReadEntries(v, "apps", kAppsMax,
                       [&](const std::string& name, const Node& n) { ReadApp(n, out.apps[name]); });
         }},
@@ -282,7 +285,8 @@ void AppsReader::ReadConfig(const Node& node, AppsConfig& out) {
           ReadEntries(v, "hosts", kHostsMax, [&](const std::string& name, const Node& n) {
             const std::string lower = base::Lowercase(name);
             if (out.hosts.contains(lower)) {
-              Error(n, base::Cat("host '", base::Printable(lower), "' is there already; hosts are "
+              Error(n, base::Cat("host '", base::Printable(lower),
+                                 "' is there already; hosts are "
                                  "compared in any case"));
               return;
             }

@@ -66,7 +66,8 @@ void AppsReader::ReadSplit(const Node& node, RouteSpec& out) {
 
 void AppsReader::ReadRespond(const Node& node, RouteSpec& out) {
   RouteSpec::Respond& respond = out.respond.emplace();
-  ReadFields(node, {{"status", [&](const Node& v) {
+  ReadFields(node, {{"status",
+                     [&](const Node& v) {
                        std::uint64_t status = 0;
                        Number(v, 599, status);
                        respond.status = static_cast<int>(status);
@@ -145,7 +146,8 @@ void AppsReader::ReadRoute(const Node& node, RouteSpec& out) {
                     path("prefix", RouteSpec::Match::kPrefix),
                     path("exact", RouteSpec::Match::kExact),
                     path("regex", RouteSpec::Match::kRegex),
-                    {"app", [&](const Node& v) {
+                    {"app",
+                     [&](const Node& v) {
                        OnlyOne(v, "app", action);
                        if (action == "app") String(v, out.app);
                      }},
@@ -162,7 +164,8 @@ void AppsReader::ReadRoute(const Node& node, RouteSpec& out) {
                     {"headers", [&](const Node& v) { ReadHeaders(v, out); }}});
 }
 
-// ---- entries -------------------------------------------------------------------------------------
+// ---- entries
+// -------------------------------------------------------------------------------------
 
 AppsConfig ParseApps(std::string_view text, std::string_view file, base::FieldErrors& errors) {
   AppsConfig config;

@@ -14,7 +14,7 @@ struct AppUrl {
   std::string host;        // In lower case; an IPv6 address without its brackets.
   std::uint16_t port = 0;  // Never 0: the scheme's when the URL has none.
   bool is_ip = false;
-  std::string authority;   // As in a Host header: without the scheme's own port.
+  std::string authority;  // As in a Host header: without the scheme's own port.
 };
 
 // http(s)://host[:port] and nothing after it; nullopt with `why` filled.

@@ -121,7 +121,8 @@ class Builder {
     const auto same = [this](const std::string& app) {
       const AppSpec* now = FindSpec(config_.apps, app);
       const AppSpec* then = FindSpec(previous_->source->apps, app);
-      return now != nullptr && then != nullptr && (*now == *then || OwnHost(*now) == OwnHost(*then));
+      return now != nullptr && then != nullptr &&
+             (*now == *then || OwnHost(*now) == OwnHost(*then));
     };
     for (const RouteSpec& route : host.routes) {
       if (!route.app.empty() && !same(route.app)) return false;
@@ -133,15 +134,14 @@ class Builder {
   }
 
   bool IsOn(const HostSpec& host, const std::string& listener) const {
-    return host.listeners.empty() ||
-           std::find(host.listeners.begin(), host.listeners.end(), listener) !=
-               host.listeners.end();
+    return host.listeners.empty() || std::find(host.listeners.begin(), host.listeners.end(),
+                                               listener) != host.listeners.end();
   }
 
   ResourcePtr AnyPreviousOf(const std::string& host) const {
     for (const auto& [listener, spec] : config_.listeners) {
-      if (auto found = FindPrevious(previous_, Type::kVirtualHosts,
-                                    base::Cat(listener, "/", host))) {
+      if (auto found =
+              FindPrevious(previous_, Type::kVirtualHosts, base::Cat(listener, "/", host))) {
         return found;
       }
     }
@@ -220,8 +220,7 @@ class Builder {
     constexpr std::uint32_t kTag = WireFormatLite::MakeTag(
         ProtoTable::kVirtualHostsFieldNumber, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
     std::uint8_t head[16];
-    std::uint8_t* end =
-        google::protobuf::io::CodedOutputStream::WriteVarint32ToArray(kTag, head);
+    std::uint8_t* end = google::protobuf::io::CodedOutputStream::WriteVarint32ToArray(kTag, head);
     end = google::protobuf::io::CodedOutputStream::WriteVarint32ToArray(
         static_cast<std::uint32_t>(host.size()), end);
     out.append(reinterpret_cast<const char*>(head), static_cast<std::size_t>(end - head));

@@ -9,12 +9,25 @@
 
 #include "apps.h"
 
-namespace google::protobuf { class Message; }
-namespace envoy::config::cluster::v3 { class Cluster; }
-namespace envoy::config::endpoint::v3 { class ClusterLoadAssignment; }
-namespace envoy::config::listener::v3 { class Listener; }
-namespace envoy::config::route::v3 { class RouteConfiguration; class VirtualHost; }
-namespace sluice::base { class FieldErrors; }
+namespace google::protobuf {
+class Message;
+}
+namespace envoy::config::cluster::v3 {
+class Cluster;
+}
+namespace envoy::config::endpoint::v3 {
+class ClusterLoadAssignment;
+}
+namespace envoy::config::listener::v3 {
+class Listener;
+}
+namespace envoy::config::route::v3 {
+class RouteConfiguration;
+class VirtualHost;
+}  // namespace envoy::config::route::v3
+namespace sluice::base {
+class FieldErrors;
+}
 
 namespace sluice::control {
 

@@ -92,8 +92,7 @@ void AddMatchFlags(CLI::App& add, RouteFlags& route) {
   match->require_option(1);
   CLI::Option_group* action = add.add_option_group("action", "What it does (one of these)");
   action->add_option("--app", route.app, "Forward to this app");
-  action->add_option("--split", route.split, "APP=WEIGHT, several times")
-      ->allow_extra_args(false);
+  action->add_option("--split", route.split, "APP=WEIGHT, several times")->allow_extra_args(false);
   action->add_option("--respond", route.respond, "Answer with this status")
       ->check(CLI::Range(200, 599));
   action->add_option("--redirect", route.redirect, "A path or a URL");
@@ -124,8 +123,9 @@ void AddRoutes(CLI::App& app, Flags& flags, int& code) {
       ->allow_extra_args(false);
   add->add_option("--id", route.id, "Its name; else made of the path");
   add->add_option("--before", route.before, "The id of the route that comes next");
-  add->footer("Example: sluicectl route add '*' --path /beta --split new=10 --split old=90\n"
-              "Without --before it goes last, but before a last route for /.");
+  add->footer(
+      "Example: sluicectl route add '*' --path /beta --split new=10 --split old=90\n"
+      "Without --before it goes last, but before a last route for /.");
   add->callback([&] { code = AddRoute(flags.server, flags.route); });
   CLI::App* rm = routes->add_subcommand("rm", "Remove a route of a host");
   rm->add_option("host", flags.host, "The host")->required();

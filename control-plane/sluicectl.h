@@ -9,7 +9,9 @@
 
 #include "apps.h"
 
-namespace sluice::base { class FieldErrors; }
+namespace sluice::base {
+class FieldErrors;
+}
 
 namespace sluice::control {
 

@@ -85,8 +85,10 @@ std::optional<std::string> ReadInput(const std::string& path) {
   ssize_t got = fd < 0 ? -1 : 1;
   while (got > 0 && out.size() <= kInputBytesMax) {
     got = ::read(fd, buffer, sizeof(buffer));
-    if (got < 0 && errno == EINTR) got = 1;
-    else if (got > 0) out.append(buffer, static_cast<std::size_t>(got));
+    if (got < 0 && errno == EINTR)
+      got = 1;
+    else if (got > 0)
+      out.append(buffer, static_cast<std::size_t>(got));
   }
   const int error = errno;
   if (fd >= 0) ::close(fd);

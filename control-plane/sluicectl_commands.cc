@@ -73,7 +73,7 @@ std::string Only(const AppsConfig& config, const std::string& what, Output outpu
       if (text.starts_with(empty)) text.erase(0, empty.size());
     }
     return text.ends_with("hosts: {}\n") && what == "apps" ? text.substr(0, text.size() - 10)
-                                                          : text;
+                                                           : text;
   }
   std::string out = "{";
   const auto add = [&](const std::string& name, std::string_view json) {
@@ -231,8 +231,8 @@ int Apply(const CtlServer& server, const std::string& file, const std::string& i
     return kRefused;
   }
   int code = kOk;
-  const CtlReply reply = CallApi(server, {"PUT", "/v1/config", *text, "application/yaml", "",
-                                          if_match}, code);
+  const CtlReply reply =
+      CallApi(server, {"PUT", "/v1/config", *text, "application/yaml", "", if_match}, code);
   if (code == kOk) std::cout << "applied " << reply.etag << "\n";
   return code;
 }
@@ -271,16 +271,18 @@ int SetApp(const CtlServer& server, const AppFlags& flags) {
       return kRefused;
     }
   }
-  CallApi(server, {"PUT", base::Cat("/v1/apps/", web::PercentEncode(flags.name)),
-                   PrintAppJson(app), std::string(kJson), "", ""}, code);
+  CallApi(server,
+          {"PUT", base::Cat("/v1/apps/", web::PercentEncode(flags.name)), PrintAppJson(app),
+           std::string(kJson), "", ""},
+          code);
   if (code == kOk) std::cout << "app " << flags.name << ": " << Joined(app.urls) << "\n";
   return code;
 }
 
 int RemoveApp(const CtlServer& server, const std::string& name) {
   int code = kOk;
-  CallApi(server, {.method = "DELETE",
-                   .path = base::Cat("/v1/apps/", web::PercentEncode(name))}, code);
+  CallApi(server, {.method = "DELETE", .path = base::Cat("/v1/apps/", web::PercentEncode(name))},
+          code);
   if (code == kOk) std::cout << "removed app " << name << "\n";
   return code;
 }
@@ -301,8 +303,10 @@ int AddRoute(const CtlServer& server, const RouteFlags& flags) {
 
 int RemoveRoute(const CtlServer& server, const std::string& host, const std::string& id) {
   int code = kOk;
-  CallApi(server, {.method = "DELETE",
-                   .path = base::Cat(HostPath(host), "/routes/", web::PercentEncode(id))}, code);
+  CallApi(
+      server,
+      {.method = "DELETE", .path = base::Cat(HostPath(host), "/routes/", web::PercentEncode(id))},
+      code);
   if (code == kOk) std::cout << "removed route " << id << " of " << host << "\n";
   return code;
 }

@@ -13,14 +13,16 @@ struct Words {
 };
 
 constexpr Words kWords[] = {
-    {"", "apply get app route proxies validate explain status completion --server --token-file "
-         "--help --version"},
+    {"",
+     "apply get app route proxies validate explain status completion --server --token-file "
+     "--help --version"},
     {"apply", "-f --file --if-match --help"},
     {"get", "apps hosts routes config -o --output --help"},
     {"app", "set rm --url --connect-timeout --ca-file --help"},
-    {"route", "add rm --path --prefix --exact --regex --app --split --respond --body --redirect "
-              "--status --strip-prefix --rewrite --host-header --timeout --method --set-header "
-              "--set-response-header --id --before --help"},
+    {"route",
+     "add rm --path --prefix --exact --regex --app --split --respond --body --redirect "
+     "--status --strip-prefix --rewrite --host-header --timeout --method --set-header "
+     "--set-response-header --id --before --help"},
     {"proxies", "-o --output --help"},
     {"validate", "-f --file --help"},
     {"explain", "--method --header -f --file --help"},
@@ -58,7 +60,8 @@ std::string Bash() {
 std::string Zsh() {
   return "#compdef sluicectl\n"
          "# zsh completion of sluicectl:  source <(sluicectl completion zsh)\n"
-         "autoload -U +X bashcompinit && bashcompinit\n" + Bash();
+         "autoload -U +X bashcompinit && bashcompinit\n" +
+         Bash();
 }
 
 std::string Fish() {
@@ -66,9 +69,9 @@ std::string Fish() {
       "# fish completion of sluicectl:  sluicectl completion fish | source\n"
       "complete -c sluicectl -f\n";
   for (const Words& entry : kWords) {
-    const std::string condition =
-        entry.command.empty() ? "__fish_use_subcommand"
-                              : base::Cat("__fish_seen_subcommand_from ", entry.command);
+    const std::string condition = entry.command.empty()
+                                      ? "__fish_use_subcommand"
+                                      : base::Cat("__fish_seen_subcommand_from ", entry.command);
     for (const std::string_view word : base::Split(entry.words, ' ')) {
       base::Append(out, "complete -c sluicectl -n '", condition, "' ");
       if (word.starts_with("--")) {

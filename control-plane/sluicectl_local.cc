@@ -31,9 +31,8 @@ std::optional<Target> ParseTarget(const std::string& text) {
     return target;
   }
   std::string why;
-  const auto url = ParseRedirectUrl(text.find("://") == text.npos ? base::Cat("http://", text)
-                                                                  : text,
-                                    why);
+  const auto url =
+      ParseRedirectUrl(text.find("://") == text.npos ? base::Cat("http://", text) : text, why);
   if (!url.has_value()) {
     Fail(base::Cat("'", base::Printable(text), "': ", why));
     return std::nullopt;
@@ -81,8 +80,8 @@ bool FillHead(const ExplainFlags& flags, const Target& target, http::RequestHead
 void TellUpstream(const AppsConfig& config, const config::Route& route, http::RequestHead head) {
   const auto* forward = std::get_if<config::ForwardAction>(&route.action);
   if (std::holds_alternative<config::RedirectAction>(route.action)) {
-    std::cout << "  location: "
-              << config::RedirectLocation(route, head, config::Regex::kNoWorker) << "\n";
+    std::cout << "  location: " << config::RedirectLocation(route, head, config::Regex::kNoWorker)
+              << "\n";
   }
   if (forward == nullptr) return;
   const std::string before = head.path;
@@ -105,8 +104,8 @@ void TellUpstream(const AppsConfig& config, const config::Route& route, http::Re
 int ExplainOn(const AppsConfig& config, const Resource& table_bytes,
               const http::RequestHead& head) {
   base::FieldErrors errors;
-  const auto table = config::CompileRouteTableBytes(table_bytes.bytes, nullptr,
-                                                    config::CompileOptions(), errors);
+  const auto table =
+      config::CompileRouteTableBytes(table_bytes.bytes, nullptr, config::CompileOptions(), errors);
   if (table == nullptr) {
     PrintErrors(errors);
     return kRefused;

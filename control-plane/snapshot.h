@@ -13,14 +13,23 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-namespace sluice::base { class FieldErrors; }
+namespace sluice::base {
+class FieldErrors;
+}
 
 namespace sluice::control {
 
 struct AppsConfig;
 
 // In make-before-break order.
-enum class Type : std::uint8_t { kClusters, kEndpoints, kListeners, kRoutes, kVirtualHosts, kCount };
+enum class Type : std::uint8_t {
+  kClusters,
+  kEndpoints,
+  kListeners,
+  kRoutes,
+  kVirtualHosts,
+  kCount
+};
 std::string_view TypeUrl(Type type);
 // False for a type we do not serve.
 bool FindType(std::string_view url, Type& type);

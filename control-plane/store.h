@@ -18,7 +18,7 @@ namespace sluice::control {
 
 struct StoredConfig {
   AppsConfig config;
-  std::string etag;                        // Quoted, strong: a hash of the content.
+  std::string etag;  // Quoted, strong: a hash of the content.
   std::shared_ptr<const Snapshot> snapshot;
 };
 

@@ -21,7 +21,8 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-// ---- goldens: tests/golden/apps/<case>.yaml against <case>.txt; SLUICE_UPDATE_GOLDEN=1 writes ------
+// ---- goldens: tests/golden/apps/<case>.yaml against <case>.txt; SLUICE_UPDATE_GOLDEN=1 writes
+// ------
 
 std::string Describe(const Snapshot& snapshot) {
   std::string out;
@@ -68,13 +69,14 @@ TEST(BuildSnapshot, TakesTheExample) {
   EXPECT_TRUE(Consistent(*snapshot).ok());
 }
 
-// ---- what a proxy makes of it --------------------------------------------------------------------
+// ---- what a proxy makes of it
+// --------------------------------------------------------------------
 
 struct Answer {
-  std::string route;    // "" when none matches.
+  std::string route;  // "" when none matches.
   std::string cluster;
-  std::string path;     // As it goes upstream.
-  std::string host;     // Rewritten, or "".
+  std::string path;  // As it goes upstream.
+  std::string host;  // Rewritten, or "".
   std::string location;
   int status = 0;
 };
@@ -82,10 +84,11 @@ struct Answer {
 class Proxy {
  public:
   explicit Proxy(std::string_view routes) {
-    const auto snapshot = Built(Parsed(base::Cat(
-        "listeners: {web: {port: 80}}\n"
-        "apps: {a: {url: http://127.0.0.1:1}, b: {url: http://127.0.0.1:2},"
-        " s: {url: https://s.example.com}}\nhosts:\n", routes)));
+    const auto snapshot =
+        Built(Parsed(base::Cat("listeners: {web: {port: 80}}\n"
+                               "apps: {a: {url: http://127.0.0.1:1}, b: {url: http://127.0.0.1:2},"
+                               " s: {url: https://s.example.com}}\nhosts:\n",
+                               routes)));
     if (snapshot == nullptr) return;
     EXPECT_TRUE(Consistent(*snapshot).ok());
     base::FieldErrors errors;
@@ -141,10 +144,18 @@ TEST(Routes, MatchPathsAsTheFileSays) {
   struct Case {
     std::string_view path, route;
   };
-  for (const Case& c : {Case{"/health", "health"}, {"/health/x", "health"}, {"/healthy", ""},
-                        {"/health?x", "health"}, {"/node", "prefix-node"},
-                        {"/nodes/x", "prefix-node"}, {"/old", "exact-old"}, {"/old/x", ""},
-                        {"/v12/x", "regex-" }, {"/v/x", ""}, {"/", ""}, {"/m", ""}}) {
+  for (const Case& c : {Case{"/health", "health"},
+                        {"/health/x", "health"},
+                        {"/healthy", ""},
+                        {"/health?x", "health"},
+                        {"/node", "prefix-node"},
+                        {"/nodes/x", "prefix-node"},
+                        {"/old", "exact-old"},
+                        {"/old/x", ""},
+                        {"/v12/x", "regex-"},
+                        {"/v/x", ""},
+                        {"/", ""},
+                        {"/m", ""}}) {
     EXPECT_TRUE(proxy.Get(c.path).route.starts_with(c.route)) << c.path;
     EXPECT_EQ(proxy.Get(c.path).route.empty(), c.route.empty()) << c.path;
   }
@@ -217,8 +228,8 @@ TEST(Routes, RedirectKeepsWhatIsNotWritten) {
            {"http://n.example.com:8080/z", "/x", "http://n.example.com:8080/z"},
            {"https://[::1]/z", "/x", "https://[::1]/z"},
        }) {
-    const Proxy proxy(base::Cat("  \"*\": {routes: {path: /x, redirect: {to: \"", c.to,
-                                "\", status: 307}}}\n"));
+    const Proxy proxy(
+        base::Cat("  \"*\": {routes: {path: /x, redirect: {to: \"", c.to, "\", status: 307}}}\n"));
     const Answer answer = proxy.Get(c.in, "x.example.com:81");
     EXPECT_EQ(answer.location, c.location) << c.to << " " << c.in;
     EXPECT_EQ(answer.status, 307);
@@ -272,7 +283,8 @@ TEST(Cors, StarStandsForLabelsOnly) {
   EXPECT_FALSE(matches("http://a.example.com"));
 }
 
-// ---- sharing -------------------------------------------------------------------------------------
+// ---- sharing
+// -------------------------------------------------------------------------------------
 
 // The names of the resources of `b` that are not the very ones of `a`.
 std::vector<std::string> Changed(const Snapshot& a, const Snapshot& b) {
@@ -307,8 +319,7 @@ TEST(BuildSnapshot, SharesWhatDidNotChange) {
   // The Host of an https app is written into its routes.
   config.apps["google"].urls = {"https://www.google.com"};
   const auto fourth = Built(config, third.get());
-  EXPECT_THAT(Changed(*third, *fourth),
-              testing::ElementsAre("0 google", "3 web", "4 web/*"));
+  EXPECT_THAT(Changed(*third, *fourth), testing::ElementsAre("0 google", "3 web", "4 web/*"));
 
   config.listeners["more"] = {"127.0.0.1", 8001};
   const auto fifth = Built(config, fourth.get());
@@ -346,13 +357,14 @@ TEST(BuildSnapshot, TablesAreTheirVirtualHostsConcatenated) {
   EXPECT_LT(table.size() - hosts, 64U);
 }
 
-// ---- TLS -----------------------------------------------------------------------------------------
+// ---- TLS
+// -----------------------------------------------------------------------------------------
 
 TEST(BuildSnapshot, SendsTheCaFileAndRefusesABadOne) {
   const std::string path =
       base::Cat(testing::TempDir(), "sluice-ca-", static_cast<int>(::getpid()), ".pem");
-  AppsConfig config = Parsed(base::Cat("apps: {s: {url: https://s.example.com, ca_file: \"", path,
-                                       "\"}}"));
+  AppsConfig config =
+      Parsed(base::Cat("apps: {s: {url: https://s.example.com, ca_file: \"", path, "\"}}"));
   base::FieldErrors absent;
   EXPECT_EQ(BuildSnapshot(config, nullptr, absent), nullptr);
   EXPECT_THAT(absent.Text(), HasSubstr("apps.s.ca_file.filename: cannot read"));

@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -53,7 +54,8 @@ class SluicectlTest : public testing::Test {
     options.address = *base::Address::ParseIp("127.0.0.1", 0);
     options.token = std::move(token);
     server_ = std::make_unique<web::WebServer>(
-        std::move(options), [this](const web::WebRequest& request) { return api_->Handle(request); });
+        std::move(options),
+        [this](const web::WebRequest& request) { return api_->Handle(request); });
     const auto address = server_->Start();
     ASSERT_TRUE(address.ok()) << address.status();
     url_ = base::Cat("http://", address->ToString());
@@ -102,8 +104,8 @@ TEST_F(SluicectlTest, TeachesInItsHelp) {
   const Ran top = Run({"--help"});
   EXPECT_EQ(top.code, 0);
   EXPECT_THAT(top.out, AllOf(HasSubstr("sluicectl apply -f apps.yaml"), HasSubstr("Exit codes:")));
-  for (const std::string command : {"apply", "get", "validate", "explain", "status", "completion",
-                                    "proxies"}) {
+  for (const std::string command :
+       {"apply", "get", "validate", "explain", "status", "completion", "proxies"}) {
     const Ran help = Run({command, "--help"});
     EXPECT_EQ(help.code, 0) << command;
     EXPECT_THAT(help.out, HasSubstr("Usage:")) << command;
@@ -146,8 +148,8 @@ TEST_F(SluicectlTest, ValidatesOffline) {
   const Ran refused = Run({"validate", "-f", bad});
   EXPECT_EQ(refused.code, 4);
   EXPECT_EQ(refused.err, bad + ":2: apps.a: unknown key 'ulr'; did you mean 'url'?\n");
-  const std::string ca =
-      Write("ca.yaml", "apps:\n  a:\n    url: https://a.example.com\n    ca_file: /does/not/exist\n");
+  const std::string ca = Write(
+      "ca.yaml", "apps:\n  a:\n    url: https://a.example.com\n    ca_file: /does/not/exist\n");
   const Ran missing = Run({"validate", "-f", ca});
   EXPECT_EQ(missing.code, 4);
   EXPECT_THAT(missing.err, HasSubstr(ca + ":4: apps.a.ca_file"));
@@ -186,7 +188,8 @@ TEST_F(SluicectlTest, PrintsTables) {
   EXPECT_THAT(Run({"get", "apps"}).out,
               AllOf(HasSubstr("APP     URLS\n"),
                     HasSubstr("api     http://10.0.0.1:80 http://10.0.0.2:80\n")));
-  EXPECT_THAT(Run({"get", "hosts"}).out, HasSubstr("backend.example.com  web        1       yes\n"));
+  EXPECT_THAT(Run({"get", "hosts"}).out,
+              HasSubstr("backend.example.com  web        1       yes\n"));
   EXPECT_THAT(Run({"get"}).out, AllOf(HasSubstr("health"), HasSubstr("split node=90 python=10"),
                                       HasSubstr("redirect 301 to /new")));
   EXPECT_THAT(Run({"get", "apps", "-o", "yaml"}).out,
@@ -198,7 +201,8 @@ TEST_F(SluicectlTest, PrintsTables) {
 TEST_F(SluicectlTest, MovesAndRemovesApps) {
   Serve();
   EXPECT_EQ(Run({"app", "set", "api", "--connect-timeout", "2s"}).code, 0);
-  EXPECT_EQ(Run({"app", "set", "api", "--url", "http://10.0.0.3:80", "http://10.0.0.4:80"}).code, 0);
+  EXPECT_EQ(Run({"app", "set", "api", "--url", "http://10.0.0.3:80", "http://10.0.0.4:80"}).code,
+            0);
   const AppsConfig config = Parsed(Run({"get", "config"}).out);
   EXPECT_EQ(config.apps.at("api").connect_timeout_ms, 2000U);
   EXPECT_EQ(config.apps.at("api").urls.size(), 2U);
@@ -231,8 +235,11 @@ TEST_F(SluicectlTest, AddsRoutesBeforeTheCatchAllAndRemovesThem) {
   EXPECT_EQ(routes[5].request_headers.set.at(0).second, "b: c");
   EXPECT_EQ(routes[5].response_headers.set.at(0).first, "x-d");
   EXPECT_EQ(Run({"route", "add", "*", "--exact", "/r", "--redirect", "/s", "--status", "308",
-                 "--before", "health", "--id", "mine"}).code, 0);
-  EXPECT_EQ(Run({"route", "add", "*", "--prefix", "/p", "--respond", "503", "--body", "no"}).code, 0);
+                 "--before", "health", "--id", "mine"})
+                .code,
+            0);
+  EXPECT_EQ(Run({"route", "add", "*", "--prefix", "/p", "--respond", "503", "--body", "no"}).code,
+            0);
   config = Parsed(Run({"get", "config"}).out);
   EXPECT_EQ(config.hosts.at("*").routes[0].id, "mine");
   EXPECT_EQ(config.hosts.at("*").routes[0].redirect, (RouteSpec::Redirect{"/s", 308}));
@@ -255,9 +262,9 @@ TEST_F(SluicectlTest, ExplainsAgainstServerAndFile) {
   EXPECT_THAT(Run({"explain", "/old"}).out, HasSubstr("location: http://localhost/new"));
   EXPECT_THAT(Run({"explain", "/", "--header", "Host: x.shop.example.com"}).out,
               HasSubstr("virtual host '*.shop.example.com'"));
-  const std::string file = Write(
-      "f.yaml",
-      "listeners: {web: {port: 1}}\nhosts: {\"*\": {routes: [{path: /, method: PUT, respond: {}}]}}\n");
+  const std::string file = Write("f.yaml",
+                                 "listeners: {web: {port: 1}}\nhosts: {\"*\": {routes: [{path: /, "
+                                 "method: PUT, respond: {}}]}}\n");
   EXPECT_THAT(Run({"explain", "/x", "-f", file}).out, HasSubstr("no route matches -> 404"));
   EXPECT_THAT(Run({"explain", "/x", "-f", file, "--method", "PUT"}).out, HasSubstr("answer 200"));
   EXPECT_EQ(Run({"explain", "/x", "-f", Write("g.yaml", "x: 1")}).code, 4);
@@ -291,20 +298,25 @@ TEST_F(SluicectlTest, SendsTheToken) {
 }
 
 TEST_F(SluicectlTest, AsksAProxyWhetherItIsReady) {
-  unsigned ready = 200;
+  std::atomic<bool> draining = false;
   web::WebServerOptions options;
   options.address = *base::Address::ParseIp("127.0.0.1", 0);
   web::WebServer admin(std::move(options), [&](const web::WebRequest& request) {
     web::WebResponse response;
-    response.status = request.path == "/ready" ? ready : 200;
-    response.body = request.path == "/ready" ? "LIVE\n" : "{\"version\": \"x\"}\n";
+    const bool ready = request.path == "/ready";
+    if (ready && draining) response.status = 503;
+    response.body = !ready ? "{\"version\": \"x\"}\n" : draining ? "DRAINING\n" : "LIVE\n";
     return response;
   });
   const auto address = admin.Start();
   ASSERT_TRUE(address.ok());
-  const Ran ran = Run({"status", "--admin", address->ToString()});
-  EXPECT_EQ(ran.code, 0) << ran.err;
-  EXPECT_EQ(ran.out, "LIVE\n{\"version\": \"x\"}\n");
+  const Ran live = Run({"status", "--admin", address->ToString()});
+  EXPECT_EQ(live.code, 0) << live.err;
+  EXPECT_EQ(live.out, "LIVE\n{\"version\": \"x\"}\n");
+  draining = true;
+  const Ran late = Run({"status", "--admin", address->ToString()});
+  EXPECT_EQ(late.code, 1);
+  EXPECT_THAT(late.out, HasSubstr("DRAINING"));
   admin.Stop();
 }
 
@@ -315,14 +327,14 @@ TEST_F(SluicectlTest, CompletionsAreScriptsThatShellsTake) {
     EXPECT_THAT(ran.out, AllOf(HasSubstr("validate"), HasSubstr("strip-prefix"))) << shell;
   }
   const std::string script = Write("c.bash", Run({"completion", "bash"}).out);
-  const std::string check = Write(
-      "check.bash", base::Cat("source ", script, "\n",
-                              "COMP_WORDS=(sluicectl route a); COMP_CWORD=2; _sluicectl\n"
-                              "[ \"${COMPREPLY[*]}\" = add ] || exit 1\n"
-                              "COMP_WORDS=(sluicectl va); COMP_CWORD=1; _sluicectl\n"
-                              "[ \"${COMPREPLY[*]}\" = validate ] || exit 2\n"
-                              "COMP_WORDS=(sluicectl get -o y); COMP_CWORD=3; _sluicectl\n"
-                              "[ \"${COMPREPLY[*]}\" = yaml ] || exit 3\n"));
+  const std::string check =
+      Write("check.bash", base::Cat("source ", script, "\n",
+                                    "COMP_WORDS=(sluicectl route a); COMP_CWORD=2; _sluicectl\n"
+                                    "[ \"${COMPREPLY[*]}\" = add ] || exit 1\n"
+                                    "COMP_WORDS=(sluicectl va); COMP_CWORD=1; _sluicectl\n"
+                                    "[ \"${COMPREPLY[*]}\" = validate ] || exit 2\n"
+                                    "COMP_WORDS=(sluicectl get -o y); COMP_CWORD=3; _sluicectl\n"
+                                    "[ \"${COMPREPLY[*]}\" = yaml ] || exit 3\n"));
   const int status = std::system(base::Cat("bash ", check).c_str());
   EXPECT_EQ(status, 0);
 }

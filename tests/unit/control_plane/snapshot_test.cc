@@ -63,10 +63,10 @@ TEST(Consistent, NoticesWhateverIsMissing) {
 }
 
 TEST(Consistent, LooksIntoSplits) {
-  Snapshot copy = *Built(Parsed(
-      "listeners: {web: {port: 1}}\n"
-      "apps: {a: {url: http://a}, b: {url: http://b}}\n"
-      "hosts: {\"*\": {routes: [{path: /, split: {a: 1, b: 1}}]}}\n"));
+  Snapshot copy =
+      *Built(Parsed("listeners: {web: {port: 1}}\n"
+                    "apps: {a: {url: http://a}, b: {url: http://b}}\n"
+                    "hosts: {\"*\": {routes: [{path: /, split: {a: 1, b: 1}}]}}\n"));
   EXPECT_TRUE(Consistent(copy).ok());
   copy.Of(Type::kClusters).resources.erase("b");
   EXPECT_EQ(std::string(Consistent(copy).message()),

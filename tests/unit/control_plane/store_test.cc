@@ -29,17 +29,19 @@ class StoreTest : public testing::Test {
   ~StoreTest() override { std::filesystem::remove_all(directory_); }
 
   std::string File() const { return directory_ + "/apps.yaml"; }
-  void Write(std::string_view text) const {
-    std::ofstream(File(), std::ios::binary) << text;
-  }
+  void Write(std::string_view text) const { std::ofstream(File(), std::ios::binary) << text; }
 
   std::string directory_;
 };
 
 AppsConfig Numbered(int n) {
-  return Parsed(base::Cat("listeners: {web: {port: 8000}}\n"
-                          "apps: {a: {url: http://127.0.0.1:", 1 + n % 60'000, "}}\n"
-                          "hosts: {\"*\": {routes: [{path: /n", n, ", app: a}, {path: /, app: a}]}}"));
+  return Parsed(
+      base::Cat("listeners: {web: {port: 8000}}\n"
+                "apps: {a: {url: http://127.0.0.1:",
+                1 + n % 60'000,
+                "}}\n"
+                "hosts: {\"*\": {routes: [{path: /n",
+                n, ", app: a}, {path: /, app: a}]}}"));
 }
 
 TEST_F(StoreTest, StartsEmptyWithATagAndASnapshot) {
@@ -66,7 +68,8 @@ TEST_F(StoreTest, KeepsWhatWasReplaced) {
   EXPECT_EQ(other.current().etag, store.current().etag);
   for (std::size_t i = 0; i < static_cast<std::size_t>(Type::kCount); ++i) {
     const Type type = static_cast<Type>(i);
-    EXPECT_EQ(other.current().snapshot->Of(type).version, store.current().snapshot->Of(type).version);
+    EXPECT_EQ(other.current().snapshot->Of(type).version,
+              store.current().snapshot->Of(type).version);
   }
 }
 
@@ -112,20 +115,24 @@ TEST_F(StoreTest, EditsACopy) {
   Store store(directory_, nullptr);
   ASSERT_TRUE(store.Replace(Numbered(1), "").ok());
   ASSERT_TRUE(store
-                  .Edit([](AppsConfig& config) {
-                    config.hosts["*"].routes.insert(config.hosts["*"].routes.begin(),
-                                                    RouteSpec{.path = "/new", .app = "a"});
-                    return absl::OkStatus();
-                  },
-                        store.current().etag)
+                  .Edit(
+                      [](AppsConfig& config) {
+                        config.hosts["*"].routes.insert(config.hosts["*"].routes.begin(),
+                                                        RouteSpec{.path = "/new", .app = "a"});
+                        return absl::OkStatus();
+                      },
+                      store.current().etag)
                   .ok());
   EXPECT_EQ(store.current().config.hosts.at("*").routes[0].id, "new");
   const std::string tag = store.current().etag;
-  EXPECT_EQ(store.Edit([](AppsConfig& config) {
-                   config.apps.clear();
-                   return base::NotFound("no");
-                 },
-                       "").code(),
+  EXPECT_EQ(store
+                .Edit(
+                    [](AppsConfig& config) {
+                      config.apps.clear();
+                      return base::NotFound("no");
+                    },
+                    "")
+                .code(),
             absl::StatusCode::kNotFound);
   EXPECT_EQ(store.current().etag, tag);
   EXPECT_FALSE(store.current().config.apps.empty());
@@ -139,8 +146,12 @@ TEST_F(StoreTest, SetsDamagedFilesAside) {
     ASSERT_TRUE(store.Replace(Numbered(1), "").ok());
   }
   const std::string good = ReadText(File());
-  const std::vector<std::string> damaged = {"", good.substr(0, good.size() / 2), "x" + good,
-                                            good + "x", good + good, "listeners: {}\n",
+  const std::vector<std::string> damaged = {"",
+                                            good.substr(0, good.size() / 2),
+                                            "x" + good,
+                                            good + "x",
+                                            good + good,
+                                            "listeners: {}\n",
                                             good.substr(0, good.size() - 1)};
   for (std::size_t i = 0; i < damaged.size(); ++i) {
     Write(damaged[i]);
