@@ -39,7 +39,9 @@ in_root() {
 if [ ! -e "$root/etc/debian_version" ]; then
   debootstrap --variant=minbase bookworm "$root" ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"}
 fi
+# What a container engine would put there.
 cp /etc/resolv.conf "$root/etc/resolv.conf"
+printf '127.0.0.1 localhost\n::1 localhost\n' >"$root/etc/hosts"
 install -D -m 755 deploy/image_steps.sh "$root/tmp/image_steps.sh"
 
 if [ -n "$build" ]; then

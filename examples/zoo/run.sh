@@ -93,7 +93,9 @@ if [ -n "$check" ]; then
   sed -E "s#^( *google:).*#\1 { url: https://localhost:9443, ca_file: $logs/tls/ca.pem }#" "$apps" >"$logs/apps.yaml"
   apps=$logs/apps.yaml
 fi
-data=${ZOO_DATA:-$logs/data}
+# What a check changes is gone with it.
+data=$logs/data
+[ -n "$check" ] || data=${ZOO_DATA:-$data}
 mkdir -p "$data"
 
 start python env INSTANCE=9000 PYTHONDONTWRITEBYTECODE=1 "$python" -m uvicorn --app-dir "$here" --port 9000 \
@@ -138,9 +140,9 @@ Try, in another terminal:
 Change the site while it runs:
 
   $bin/sluicectl route add '*' --path /hi --respond 200 --body 'hi there'
+  $bin/sluicectl proxies
   curl http://127.0.0.1:8000/hi
   $bin/sluicectl app set node --url http://127.0.0.1:9000
-  $bin/sluicectl proxies
 
 Ctrl-C stops everything.
 TEXT
