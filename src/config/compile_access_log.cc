@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "base/strings.h"
 #include "config/compile.h"
 #include "config/compile_matchers.h"
+#include "config/data_source.h"
 #include "config/extensions.h"
 #include "config/format.h"
 #include "config/proto_values.h"
@@ -28,6 +30,7 @@ using google::protobuf::Value;
 
 // Filters and JSON formats are rendered by recursion: a bound on the worker's stack.
 constexpr int kDepthMax = 16;
+constexpr std::size_t kFormatBytesMax = 64 * 1024;  // Of a format read from elsewhere.
 
 constexpr std::array<std::string_view, 30> kFlagNames = {
     "LH",   "UH",   "UT",   "LR",   "UR", "UF",  "UC", "UO", "NR",  "DI",
@@ -117,6 +120,16 @@ void CompileText(std::string_view field, const std::string& text, AccessLog& log
   log.format = CompileFormat(text, errors);
 }
 
+void CompileTextSource(const corev3::DataSource& source, AccessLog& log,
+                       base::FieldErrors& errors) {
+  std::optional<std::string> text;
+  {
+    const base::FieldErrors::Scope scope(errors, "text_format_source");
+    text = ReadDataSource(source, kFormatBytesMax, errors);
+  }
+  if (text) CompileText("text_format_source", *text, log, errors);
+}
+
 void CompileJson(std::string_view field, const Struct& proto, Leaves leaves, AccessLog& log,
                  base::FieldErrors& errors) {
   const base::FieldErrors::Scope scope(errors, field);
@@ -139,7 +152,7 @@ void CompileLogFormat(const corev3::SubstitutionFormatString& proto, AccessLog& 
       CompileJson("json_format", proto.json_format(), Leaves::kTyped, log, errors);
       return;
     case corev3::SubstitutionFormatString::kTextFormatSource:
-      errors.AddAt("text_format_source", "not supported; use text_format");
+      CompileTextSource(proto.text_format_source(), log, errors);
       return;
     case corev3::SubstitutionFormatString::FORMAT_NOT_SET:
       errors.Add("no format; write text_format or json_format");

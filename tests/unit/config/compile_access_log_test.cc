@@ -169,7 +169,7 @@ TEST(CompileAccessLogs, RefusesBadLogs) {
       {"no format", File("log_format {}"), {config + "log_format: no format"}},
       {"format in a file",
        File(R"(log_format { text_format_source { filename: "/x" } })"),
-       {config + "log_format.text_format_source: not supported; use text_format"}},
+       {config + "log_format.text_format_source.filename: cannot read '/x'"}},
       {"formatters",
        File(R"(log_format { text_format: "x" formatters {} })"),
        {config + "log_format.formatters: not supported"}},
