@@ -77,9 +77,12 @@ Address Address::FromSockaddr(const sockaddr* address, unsigned size) {
 
 bool Address::IsLoopback() const {
   switch (family_) {
-    case Family::kNone: return false;
-    case Family::kUnix: return true;
-    case Family::kIpv4: return ip_[0] == 127;
+    case Family::kNone:
+      return false;
+    case Family::kUnix:
+      return true;
+    case Family::kIpv4:
+      return ip_[0] == 127;
     case Family::kIpv6: {
       std::array<std::uint8_t, 16> loopback{};
       loopback[15] = 1;
@@ -122,10 +125,16 @@ unsigned Address::ToSockaddr(sockaddr_storage& out) const {
 std::string Address::IpText() const {
   char text[INET6_ADDRSTRLEN] = {};
   switch (family_) {
-    case Family::kNone: return "";
-    case Family::kUnix: return path_;
-    case Family::kIpv4: inet_ntop(AF_INET, ip_.data(), text, sizeof(text)); break;
-    case Family::kIpv6: inet_ntop(AF_INET6, ip_.data(), text, sizeof(text)); break;
+    case Family::kNone:
+      return "";
+    case Family::kUnix:
+      return path_;
+    case Family::kIpv4:
+      inet_ntop(AF_INET, ip_.data(), text, sizeof(text));
+      break;
+    case Family::kIpv6:
+      inet_ntop(AF_INET6, ip_.data(), text, sizeof(text));
+      break;
   }
   return text;
 }

@@ -34,8 +34,8 @@ class Address {
   // Fills `out`; returns its length. REQUIRES: family() != kNone.
   unsigned ToSockaddr(sockaddr_storage& out) const;
 
-  std::string IpText() const;       // "127.0.0.1", "::1"; the path for Unix.
-  std::string ToString() const;     // "127.0.0.1:80", "[::1]:80", the path for Unix.
+  std::string IpText() const;    // "127.0.0.1", "::1"; the path for Unix.
+  std::string ToString() const;  // "127.0.0.1:80", "[::1]:80", the path for Unix.
 
   bool operator==(const Address&) const = default;
   auto operator<=>(const Address&) const = default;

@@ -1,5 +1,6 @@
 #pragma once
-// Broken invariants end the process: a fast restart beats a wrong answer. Bad input is never a check.
+// Broken invariants end the process: a fast restart beats a wrong answer. Bad input is never a
+// check.
 
 #include <cstdio>
 #include <cstdlib>
@@ -13,9 +14,9 @@ namespace sluice::base {
 
 }  // namespace sluice::base
 
-#define SLUICE_CHECK(condition)                                                              \
-  (__builtin_expect(static_cast<bool>(condition), 1)                                         \
-       ? static_cast<void>(0)                                                                \
+#define SLUICE_CHECK(condition)                      \
+  (__builtin_expect(static_cast<bool>(condition), 1) \
+       ? static_cast<void>(0)                        \
        : ::sluice::base::CheckFailed(#condition, __FILE__, __LINE__))
 
 #ifdef NDEBUG

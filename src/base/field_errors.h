@@ -15,7 +15,7 @@ namespace sluice::base {
 struct FieldError {
   std::string path;     // "virtual_hosts[3].routes[0].match.safe_regex"; empty: the whole resource.
   std::string message;  // What is wrong and what to write instead, without a final period.
-  std::string location; // "file:line" where known, else empty.
+  std::string location;  // "file:line" where known, else empty.
 
   bool operator==(const FieldError&) const = default;
 };

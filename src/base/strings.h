@@ -22,9 +22,9 @@ namespace sluice::base {
 // One piece of a Cat(): text, or a number printed in decimal.
 class Piece {
  public:
-  Piece(std::string_view text) : text_(text) {}         // NOLINT(google-explicit-constructor)
-  Piece(const std::string& text) : text_(text) {}       // NOLINT(google-explicit-constructor)
-  Piece(const char* text) : text_(text) {}              // NOLINT(google-explicit-constructor)
+  Piece(std::string_view text) : text_(text) {}    // NOLINT(google-explicit-constructor)
+  Piece(const std::string& text) : text_(text) {}  // NOLINT(google-explicit-constructor)
+  Piece(const char* text) : text_(text) {}         // NOLINT(google-explicit-constructor)
   template <typename Int>
     requires std::is_integral_v<Int>
   Piece(Int value) {  // NOLINT(google-explicit-constructor)

@@ -16,12 +16,12 @@ struct AccessLogFilter {
   enum class Kind : std::uint8_t { kStatus, kDuration, kHeader, kResponseFlags, kAnd, kOr };
   enum class Compare : std::uint8_t { kEq, kGe, kLe, kNe };
   Kind kind = Kind::kAnd;
-  Compare compare = Compare::kEq;              // kStatus; kDuration (milliseconds).
+  Compare compare = Compare::kEq;  // kStatus; kDuration (milliseconds).
   std::uint32_t value = 0;
-  std::optional<HeaderMatcher> header;         // kHeader.
-  std::uint64_t flags = 0;                     // kResponseFlags: bits of observe::ResponseFlag; 0:
-                                               // any flag.
-  std::vector<AccessLogFilter> children;       // kAnd, kOr.
+  std::optional<HeaderMatcher> header;    // kHeader.
+  std::uint64_t flags = 0;                // kResponseFlags: bits of observe::ResponseFlag; 0:
+                                          // any flag.
+  std::vector<AccessLogFilter> children;  // kAnd, kOr.
 
   bool operator==(const AccessLogFilter&) const = default;
 };
@@ -29,9 +29,9 @@ struct AccessLogFilter {
 struct AccessLog {
   enum class Sink : std::uint8_t { kFile, kStdout, kStderr };
   Sink sink = Sink::kFile;
-  std::string path;                    // kFile.
-  Format format;                       // Text, with the newline it is to end with.
-  std::optional<JsonFormat> json;      // Set: instead of `format`; a newline follows the object.
+  std::string path;                // kFile.
+  Format format;                   // Text, with the newline it is to end with.
+  std::optional<JsonFormat> json;  // Set: instead of `format`; a newline follows the object.
   bool omit_empty_values = false;
   std::optional<AccessLogFilter> filter;
 

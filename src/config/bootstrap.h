@@ -16,7 +16,9 @@
 #include "config/compile.h"
 #include "config/listener.h"
 
-namespace sluice::base { class FieldErrors; }
+namespace sluice::base {
+class FieldErrors;
+}
 
 namespace sluice::config {
 
@@ -24,13 +26,13 @@ struct Node {
   std::string id;
   std::string cluster;
   std::string region, zone, sub_zone;
-  std::string metadata_bytes;   // A serialised google.protobuf.Struct.
+  std::string metadata_bytes;  // A serialised google.protobuf.Struct.
   bool operator==(const Node&) const = default;
 };
 
 struct AdsSource {
-  std::string cluster_name;     // A static cluster that speaks HTTP/2.
-  std::string authority;        // "": the cluster's name.
+  std::string cluster_name;  // A static cluster that speaks HTTP/2.
+  std::string authority;     // "": the cluster's name.
   bool delta = false;
   bool set_node_on_first_message_only = false;
   std::vector<std::pair<std::string, std::string>> initial_metadata;
@@ -53,11 +55,11 @@ struct Bootstrap {
   std::vector<StaticResource<Listener>> listeners;
   std::vector<StaticResource<Cluster>> clusters;
   std::optional<AdsSource> ads;
-  bool lds = false;                         // dynamic_resources.lds_config says ads.
+  bool lds = false;  // dynamic_resources.lds_config says ads.
   bool cds = false;
   std::uint64_t lds_fetch_timeout_ms = 15000;
   std::uint64_t cds_fetch_timeout_ms = 15000;
-  std::string proto_bytes;                  // The whole Bootstrap, for /config_dump.
+  std::string proto_bytes;  // The whole Bootstrap, for /config_dump.
 };
 
 // Command-line values that override the file's.
@@ -69,7 +71,6 @@ struct BootstrapOverrides {
 // Reads YAML or JSON text; every error carries file:line. Null on error.
 std::unique_ptr<Bootstrap> LoadBootstrap(std::string_view text, std::string_view file_name,
                                          const BootstrapOverrides& overrides,
-                                         const CompileOptions& options,
-                                         base::FieldErrors& errors);
+                                         const CompileOptions& options, base::FieldErrors& errors);
 
 }  // namespace sluice::config

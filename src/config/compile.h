@@ -15,12 +15,26 @@
 #include "config/listener.h"
 #include "config/route.h"
 
-namespace google::protobuf { class Any; class Message; }
-namespace envoy::config::route::v3 { class RouteConfiguration; class VirtualHost; }
-namespace envoy::config::listener::v3 { class Listener; }
-namespace envoy::config::cluster::v3 { class Cluster; }
-namespace envoy::config::endpoint::v3 { class ClusterLoadAssignment; }
-namespace sluice::base { class FieldErrors; }
+namespace google::protobuf {
+class Any;
+class Message;
+}  // namespace google::protobuf
+namespace envoy::config::route::v3 {
+class RouteConfiguration;
+class VirtualHost;
+}  // namespace envoy::config::route::v3
+namespace envoy::config::listener::v3 {
+class Listener;
+}
+namespace envoy::config::cluster::v3 {
+class Cluster;
+}
+namespace envoy::config::endpoint::v3 {
+class ClusterLoadAssignment;
+}
+namespace sluice::base {
+class FieldErrors;
+}
 
 namespace sluice::config {
 
@@ -28,8 +42,8 @@ enum class Defaults : std::uint8_t { kSafe, kEnvoy };  // --defaults; decisions 
 
 struct CompileOptions {
   Defaults defaults = Defaults::kSafe;
-  bool is_static = false;                 // From the bootstrap: validate_clusters defaults to true.
-  bool reject_unknown_fields = false;     // Fields newer than our protos.
+  bool is_static = false;              // From the bootstrap: validate_clusters defaults to true.
+  bool reject_unknown_fields = false;  // Fields newer than our protos.
   // Called once per full field name that has no effect ("field is set but has no effect").
   std::function<void(std::string_view)> on_no_effect;
   // Called per field unknown to our protos that was let through (counted and logged).
@@ -41,18 +55,19 @@ std::shared_ptr<const RouteTable> CompileRouteTable(
     base::FieldErrors& errors);
 // Shares unchanged virtual hosts with `previous` (may be null) by comparing serialised bytes, then
 // compiled values.
-std::shared_ptr<const RouteTable> CompileRouteTableBytes(
-    std::string_view serialised, const RouteTable* previous, const CompileOptions& options,
-    base::FieldErrors& errors);
-std::shared_ptr<const Listener> CompileListener(
-    const envoy::config::listener::v3::Listener& proto, const CompileOptions& options,
-    base::FieldErrors& errors);
+std::shared_ptr<const RouteTable> CompileRouteTableBytes(std::string_view serialised,
+                                                         const RouteTable* previous,
+                                                         const CompileOptions& options,
+                                                         base::FieldErrors& errors);
+std::shared_ptr<const Listener> CompileListener(const envoy::config::listener::v3::Listener& proto,
+                                                const CompileOptions& options,
+                                                base::FieldErrors& errors);
 std::shared_ptr<const Cluster> CompileCluster(const envoy::config::cluster::v3::Cluster& proto,
                                               const CompileOptions& options,
                                               base::FieldErrors& errors);
 std::shared_ptr<const Assignment> CompileAssignment(
-    const envoy::config::endpoint::v3::ClusterLoadAssignment& proto,
-    const CompileOptions& options, base::FieldErrors& errors);
+    const envoy::config::endpoint::v3::ClusterLoadAssignment& proto, const CompileOptions& options,
+    base::FieldErrors& errors);
 
 // Checks certificates and keys with OpenSSL, no I/O (compile_tls.cc).
 void CheckUpstreamTls(const UpstreamTls& tls, base::FieldErrors& errors);

@@ -40,18 +40,18 @@ struct HttpConnectionManager {
 
   std::string stat_prefix;
   // One of these two.
-  std::string rds_name;                                // "": inline.
-  std::shared_ptr<const RouteTable> inline_routes;     // Compared by value.
-  std::uint64_t rds_fetch_timeout_ms = 15000;          // 0: wait for ever.
+  std::string rds_name;                             // "": inline.
+  std::shared_ptr<const RouteTable> inline_routes;  // Compared by value.
+  std::uint64_t rds_fetch_timeout_ms = 15000;       // 0: wait for ever.
 
-  std::vector<HttpFilter> filters;                     // The router is last.
+  std::vector<HttpFilter> filters;  // The router is last.
   std::vector<AccessLog> access_logs;
   std::vector<UpgradeConfig> upgrades;
 
   http::H1Limits h1;
   http::PathOptions path;
   http::HostOptions host;
-  Underscores underscores = Underscores::kReject;      // Envoy: allow.
+  Underscores underscores = Underscores::kReject;  // Envoy: allow.
   std::string server_name = "envoy";
   ServerHeader server_header = ServerHeader::kOverwrite;
   std::string via;
@@ -67,33 +67,33 @@ struct HttpConnectionManager {
   // Milliseconds; 0: off.
   std::uint64_t stream_idle_timeout_ms = 300'000;
   std::uint64_t request_timeout_ms = 0;
-  std::uint64_t request_headers_timeout_ms = 10'000;   // Envoy: off.
-  std::uint64_t idle_timeout_ms = 3'600'000;           // Connection without a request.
+  std::uint64_t request_headers_timeout_ms = 10'000;  // Envoy: off.
+  std::uint64_t idle_timeout_ms = 3'600'000;          // Connection without a request.
   std::uint64_t tunnel_idle_timeout_ms = 3'600'000;
   std::uint64_t max_connection_duration_ms = 0;
   std::uint64_t max_stream_duration_ms = 0;
   std::uint64_t drain_timeout_ms = 5'000;
   std::uint64_t delayed_close_timeout_ms = 1'000;
-  std::uint32_t requests_per_connection_max = 0;       // 0: no limit.
+  std::uint32_t requests_per_connection_max = 0;  // 0: no limit.
 
   bool operator==(const HttpConnectionManager& other) const;
 };
 
 struct FilterChain {
   std::string name;
-  std::shared_ptr<const HttpConnectionManager> http;   // The terminal network filter.
-  bool operator==(const FilterChain& other) const;     // `http` by value.
+  std::shared_ptr<const HttpConnectionManager> http;  // The terminal network filter.
+  bool operator==(const FilterChain& other) const;    // `http` by value.
 };
 
 struct Listener {
   std::string name;
   base::Address address;
   std::vector<base::Address> additional_addresses;
-  std::vector<FilterChain> filter_chains;              // Exactly one for now.
+  std::vector<FilterChain> filter_chains;                   // Exactly one for now.
   std::uint32_t connection_buffer_limit_bytes = 64 * 1024;  // Envoy: 1 MiB.
   std::uint32_t tcp_backlog = 4096;
   bool ipv4_compat = false;
-  std::string stat_prefix;                             // "": the address.
+  std::string stat_prefix;  // "": the address.
 
   bool operator==(const Listener&) const = default;
 };

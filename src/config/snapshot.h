@@ -72,10 +72,10 @@ class ShardedMap {
 };
 
 struct Snapshot {
-  std::uint64_t generation = 0;  // Counts publications; for logs and tests, not for decisions.
-  ShardedMap<Listener> listeners;     // Warm ones only.
+  std::uint64_t generation = 0;    // Counts publications; for logs and tests, not for decisions.
+  ShardedMap<Listener> listeners;  // Warm ones only.
   ShardedMap<RouteTable> route_tables;  // By RouteConfiguration name (RDS).
-  ShardedMap<Cluster> clusters;       // Warm ones only.
+  ShardedMap<Cluster> clusters;         // Warm ones only.
 };
 
 // Which names differ from the snapshot published before. What adopt() visits.

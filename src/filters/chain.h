@@ -1,9 +1,9 @@
 #pragma once
 // The filters of one exchange in their order: requests pass first to last, responses last to first.
 //
-// Worker's thread; lives in the exchange. The chain only walks: the exchange awaits Resume and sends
-// replies. A walk that a filter paused is continued by calling the same function again with the same
-// message: it goes on behind that filter.
+// Worker's thread; lives in the exchange. The chain only walks: the exchange awaits Resume and
+// sends replies. A walk that a filter paused is continued by calling the same function again with
+// the same message: it goes on behind that filter.
 
 #include <cstddef>
 #include <memory>

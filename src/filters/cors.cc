@@ -8,9 +8,9 @@ namespace {
 using http::Name;
 
 constexpr Name kManaged[] = {
-    Name::kAccessControlAllowOrigin,   Name::kAccessControlAllowCredentials,
-    Name::kAccessControlAllowMethods,  Name::kAccessControlAllowHeaders,
-    Name::kAccessControlExposeHeaders, Name::kAccessControlMaxAge,
+    Name::kAccessControlAllowOrigin,         Name::kAccessControlAllowCredentials,
+    Name::kAccessControlAllowMethods,        Name::kAccessControlAllowHeaders,
+    Name::kAccessControlExposeHeaders,       Name::kAccessControlMaxAge,
     Name::kAccessControlAllowPrivateNetwork,
 };
 
@@ -52,8 +52,8 @@ class CorsFilter final : public Filter {
   Verdict OnRequestHead(http::RequestHead& head, End) override {
     origin_ = *head.fields.Get(Name::kOrigin);
     const auto method = head.fields.Get(Name::kAccessControlRequestMethod);
-    const bool preflight = head.method == http::Method::kOptions && method.has_value() &&
-                           !method->empty();
+    const bool preflight =
+        head.method == http::Method::kOptions && method.has_value() && !method->empty();
     if (!preflight) return Verdict::kContinue;
     if (!allowed_ && policy_.forward_not_matching_preflights) return Verdict::kContinue;
     preflight_ = true;
@@ -111,8 +111,7 @@ class CorsFilter final : public Filter {
 }  // namespace
 
 std::unique_ptr<Filter> MakeCorsFilter(std::string_view filter_name, Context& context,
-                                       const http::RequestHead& head,
-                                       observe::CorsStats& stats) {
+                                       const http::RequestHead& head, observe::CorsStats& stats) {
   const auto origin = head.fields.Get(Name::kOrigin);
   if (!origin.has_value() || origin->empty()) return nullptr;
   const config::PerFilterConfig* config = context.per_filter(filter_name);

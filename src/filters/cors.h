@@ -15,7 +15,6 @@ namespace sluice::filters {
 // Null when this request has nothing to do with CORS: no Origin, no policy, or a policy switched
 // off. `filter_name` names the policy of the route.
 std::unique_ptr<Filter> MakeCorsFilter(std::string_view filter_name, Context& context,
-                                       const http::RequestHead& head,
-                                       observe::CorsStats& stats);
+                                       const http::RequestHead& head, observe::CorsStats& stats);
 
 }  // namespace sluice::filters

@@ -32,8 +32,8 @@ enum class End : bool { kNo, kYes };  // kYes: nothing of this message follows.
 struct LocalReply {
   int status = 0;
   std::string body;
-  std::string details;                  // RESPONSE_CODE_DETAILS
-  http::Fields fields;                  // Added to the reply.
+  std::string details;  // RESPONSE_CODE_DETAILS
+  http::Fields fields;  // Added to the reply.
   observe::ResponseFlags flags = 0;
 };
 

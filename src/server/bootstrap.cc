@@ -10,15 +10,15 @@
 namespace sluice::server {
 
 void TakeProtobufLog() {
-  google::protobuf::SetLogHandler([](google::protobuf::LogLevel level, const char*, int,
-                                     const std::string& message) {
-    // What a hostile control plane can provoke is worth a debug line each, not a flood.
-    if (level >= google::protobuf::LOGLEVEL_FATAL) {
-      SLUICE_LOG(kCritical, kConfig, "protobuf: ", message);
-    } else {
-      SLUICE_LOG(kDebug, kConfig, "protobuf: ", message);
-    }
-  });
+  google::protobuf::SetLogHandler(
+      [](google::protobuf::LogLevel level, const char*, int, const std::string& message) {
+        // What a hostile control plane can provoke is worth a debug line each, not a flood.
+        if (level >= google::protobuf::LOGLEVEL_FATAL) {
+          SLUICE_LOG(kCritical, kConfig, "protobuf: ", message);
+        } else {
+          SLUICE_LOG(kDebug, kConfig, "protobuf: ", message);
+        }
+      });
 }
 
 std::string NodeBytes(const config::Node& node) {

@@ -17,10 +17,14 @@ using xds::ResourceType;
 
 std::string SubscriptionName(ResourceType type) {
   switch (type) {
-    case ResourceType::kCluster: return "cluster_manager.cds";
-    case ResourceType::kEndpoints: return "cluster_manager.eds";
-    case ResourceType::kListener: return "listener_manager.lds";
-    case ResourceType::kRoutes: return "http.rds";
+    case ResourceType::kCluster:
+      return "cluster_manager.cds";
+    case ResourceType::kEndpoints:
+      return "cluster_manager.eds";
+    case ResourceType::kListener:
+      return "listener_manager.lds";
+    case ResourceType::kRoutes:
+      return "http.rds";
   }
   return "";
 }
@@ -49,8 +53,8 @@ struct ConfigThread::State final : xds::ResponseHandler, xds::TransportEvents {
         store(options.compile, NamesOf(options.bootstrap.clusters),
               NamesOf(options.bootstrap.listeners)),
         assembler(ValuesOf(options.bootstrap.clusters), ValuesOf(options.bootstrap.listeners)),
-        plane(options.registry.Get<observe::ControlPlaneStats>(
-            observe::Scope::kControlPlane, "", observe::Registry::kMainOwner)),
+        plane(options.registry.Get<observe::ControlPlaneStats>(observe::Scope::kControlPlane, "",
+                                                               observe::Registry::kMainOwner)),
         clusters_stats(options.registry.Get<observe::ClusterManagerStats>(
             observe::Scope::kClusterManager, "", kOwner)),
         listeners_stats(options.registry.Get<observe::ListenerManagerStats>(
@@ -113,7 +117,8 @@ struct ConfigThread::State final : xds::ResponseHandler, xds::TransportEvents {
   std::shared_ptr<const XdsView> view SLUICE_GUARDED_BY(mutex);
 };
 
-// ---- life cycle ----------------------------------------------------------------------------------
+// ---- life cycle
+// ----------------------------------------------------------------------------------
 
 void ConfigThread::State::Begin() {
   options.publish(assembler.Initial(loop.clock().Now()));
@@ -175,12 +180,14 @@ void ConfigThread::State::CheckInitialized() {
   options.initialized();
 }
 
-// ---- what arrives --------------------------------------------------------------------------------
+// ---- what arrives
+// --------------------------------------------------------------------------------
 
 void ConfigThread::State::OnOpen() { client->OnOpen(); }
 
 void ConfigThread::State::OnMessage(std::string bytes) {
-  plane.connected_state.Set(1);  // Not earlier: gRPC opens streams on connections it yet has to make.
+  plane.connected_state.Set(
+      1);  // Not earlier: gRPC opens streams on connections it yet has to make.
   client->OnMessage(std::move(bytes));
 }
 
@@ -210,8 +217,8 @@ std::string ConfigThread::State::OnResponse(const xds::Response& response) {
     counts.update_success.Add();
     const std::string prefix = SubscriptionName(response.type);
     options.registry.SetText(base::Cat(prefix, ".version_text"), response.version);
-    counts.version.Set(static_cast<std::int64_t>(
-        base::StringHash{}(response.version) & 0x7fffffffffffffffU));
+    counts.version.Set(
+        static_cast<std::int64_t>(base::StringHash{}(response.version) & 0x7fffffffffffffffU));
   } else {
     counts.update_rejected.Add();
     SLUICE_LOG(kWarning, kConfig, result.error);
@@ -220,10 +227,11 @@ std::string ConfigThread::State::OnResponse(const xds::Response& response) {
   assembler.OnApplied(response.type, result, store, loop.now());
   Advance();
   const auto took = loop.clock().Now() - start;
-  counts.update_duration.Record(static_cast<std::uint64_t>(
-      std::chrono::duration_cast<base::milliseconds>(took).count()));
-  counts.update_time.Set(std::chrono::duration_cast<base::milliseconds>(
-                             loop.clock().WallNow().time_since_epoch()).count());
+  counts.update_duration.Record(
+      static_cast<std::uint64_t>(std::chrono::duration_cast<base::milliseconds>(took).count()));
+  counts.update_time.Set(
+      std::chrono::duration_cast<base::milliseconds>(loop.clock().WallNow().time_since_epoch())
+          .count());
   return std::move(result.error);
 }
 
@@ -233,7 +241,8 @@ void ConfigThread::State::OnBadResponse(ResourceType type, std::string_view why)
   SLUICE_LOG(kWarning, kConfig, "response refused: ", why);
 }
 
-// ---- what goes out -------------------------------------------------------------------------------
+// ---- what goes out
+// -------------------------------------------------------------------------------
 
 void ConfigThread::State::Subscribe() {
   if (client == nullptr) return;

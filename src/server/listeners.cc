@@ -42,13 +42,13 @@ absl::StatusOr<Listeners::Bound*> Listeners::Bind(const base::Address& address,
     // Another listener's address is taken over only when its port is fixed: two listeners with
     // port 0 want two ports.
     if (address.port() != 0 || !address.is_ip()) {
-      return base::FailedPrecondition(base::Cat("address ", address.ToString(),
-                                                " is in use by listener ", bound->owner));
+      return base::FailedPrecondition(
+          base::Cat("address ", address.ToString(), " is in use by listener ", bound->owner));
     }
   }
-  auto sockets = net::Listen(
-      address, {static_cast<unsigned>(options_.workers.size()),
-                static_cast<int>(listener.tcp_backlog), listener.ipv4_compat});
+  auto sockets =
+      net::Listen(address, {static_cast<unsigned>(options_.workers.size()),
+                            static_cast<int>(listener.tcp_backlog), listener.ipv4_compat});
   if (!sockets.ok()) return sockets.status();
   auto bound = std::make_unique<Bound>();
   bound->id = next_id_++;

@@ -65,8 +65,7 @@ void AddRunFlags(CLI::App& app, Options& options, Texts& texts) {
   app.add_option("--file-flush-interval-msec", options.file_flush_interval_ms,
                  "How long access-log lines may wait")
       ->capture_default_str();
-  app.add_option("--file-flush-min-size-kb", options.file_flush_min_size_kb,
-                 "Or how much of them")
+  app.add_option("--file-flush-min-size-kb", options.file_flush_min_size_kb, "Or how much of them")
       ->capture_default_str();
   app.add_option("--drain-time-s", options.drain_time_s,
                  "How long connections of a removed listener may take to finish")
@@ -132,11 +131,12 @@ ParsedOptions ParseOptions(int argc, const char* const* argv) {
   ParsedOptions parsed;
   Options& options = parsed.options;
   Texts texts;
-  CLI::App app("sluice: an HTTP proxy controlled over xDS\n"
-               "Start it:          sluice -c bootstrap.yaml\n"
-               "Check a file only: sluice --mode validate -c bootstrap.yaml\n"
-               "Then look around:  curl 127.0.0.1:9901/help",
-               "sluice");
+  CLI::App app(
+      "sluice: an HTTP proxy controlled over xDS\n"
+      "Start it:          sluice -c bootstrap.yaml\n"
+      "Check a file only: sluice --mode validate -c bootstrap.yaml\n"
+      "Then look around:  curl 127.0.0.1:9901/help",
+      "sluice");
   AddConfigFlags(app, options, texts);
   AddRunFlags(app, options, texts);
   const auto fail = [&](std::string text) {

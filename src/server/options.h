@@ -16,9 +16,9 @@ struct Options {
   enum class Mode : std::uint8_t { kServe, kValidate };
 
   std::string config_path;
-  std::string config_yaml;          // Instead of a file.
+  std::string config_yaml;  // Instead of a file.
   Mode mode = Mode::kServe;
-  unsigned concurrency = 0;         // Workers; 0 on the command line means 1, absent all cores.
+  unsigned concurrency = 0;  // Workers; 0 on the command line means 1, absent all cores.
   config::Defaults defaults = config::Defaults::kSafe;
   base::LogLevel log_level = base::LogLevel::kInfo;
   std::vector<std::pair<base::Component, base::LogLevel>> component_log_levels;
@@ -27,12 +27,12 @@ struct Options {
   config::BootstrapOverrides overrides;
   bool reject_unknown_dynamic_fields = false;
   std::string admin_address_path;
-  std::string admin_token_file;     // Demanded when admin listens off loopback.
-  bool insecure_listen = false;     // Or this, said aloud.
+  std::string admin_token_file;  // Demanded when admin listens off loopback.
+  bool insecure_listen = false;  // Or this, said aloud.
   std::uint32_t file_flush_interval_ms = 10'000;
   std::uint32_t file_flush_min_size_kb = 64;
   std::uint32_t drain_time_s = 600;
-  bool drain_immediately = false;   // --drain-strategy immediate
+  bool drain_immediately = false;  // --drain-strategy immediate
   std::uint32_t shutdown_time_s = 25;
   std::uint32_t shutdown_grace_s = 1;
   std::vector<std::string> command_line;

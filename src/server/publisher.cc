@@ -7,8 +7,8 @@ namespace sluice::server {
 
 Publisher::Publisher(Options options)
     : options_(options),
-      stats_(options.registry.Get<observe::ClusterManagerStats>(
-          observe::Scope::kClusterManager, "", observe::Registry::kMainOwner)),
+      stats_(options.registry.Get<observe::ClusterManagerStats>(observe::Scope::kClusterManager, "",
+                                                                observe::Registry::kMainOwner)),
       clusters_({options.loop, options.resolver, options.registry, options.random,
                  static_cast<unsigned>(options.workers.size()),
                  [this](const upstream::ClusterParts& parts) {

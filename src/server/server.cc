@@ -198,12 +198,10 @@ int Server::Run() {
         w.clock, w.registry, w.options, *w.bootstrap, w.state, w.healthcheck_failed,
         w.clock.WallNow(), [&w] { return w.config_thread->View(); },
         [&w] { return w.publisher->clusters().View(); },
-        [&w] { return w.publisher->listeners().View(); },
-        [&w] { return w.publisher->Current(); },
+        [&w] { return w.publisher->listeners().View(); }, [&w] { return w.publisher->Current(); },
         [&w](bool fail) { w.healthcheck_failed = fail; },
         [this](AdminSources::Drain how) { DrainListeners(how); },
-        [this, &w] { w.loop.Post([this] { BeginShutdown(false); }); },
-        [this] { ReopenLogs(); },
+        [this, &w] { w.loop.Post([this] { BeginShutdown(false); }); }, [this] { ReopenLogs(); },
         w.registry.Get<observe::ServerStats>(observe::Scope::kServer, "", kAdminOwner),
         w.log_writer});
     const absl::StatusOr<base::Address> address = w.admin->Start();

@@ -42,10 +42,17 @@ struct Worker::State {
         stats(shared.registry.Get<observe::WorkerStats>(observe::Scope::kWorker,
                                                         base::Cat(worker_index), worker_index)),
         clusters({loop, buffers, shared.registry, random, index, shared.workers}),
-        access_log({shared.log_writer, shared.log_writer.AddProducer(), shared.clock, index,
-                    stats}),
-        context(proxy::WorkerOptions{loop, buffers, clusters, shared.registry, random, index,
-                                     &access_log, shared.retire, {}}) {
+        access_log(
+            {shared.log_writer, shared.log_writer.AddProducer(), shared.clock, index, stats}),
+        context(proxy::WorkerOptions{loop,
+                                     buffers,
+                                     clusters,
+                                     shared.registry,
+                                     random,
+                                     index,
+                                     &access_log,
+                                     shared.retire,
+                                     {}}) {
     loop.set_on_turn(
         [](void* self, std::uint64_t microseconds) {
           auto& state = *static_cast<State*>(self);
@@ -70,8 +77,7 @@ struct Worker::State {
       accepting.stats->downstream_global_cx_overflow.Add();
       return;  // Closes it.
     }
-    proxy::StartConnection(state.context,
-                           net::NewSocketStream(state.loop, std::move(fd), peer),
+    proxy::StartConnection(state.context, net::NewSocketStream(state.loop, std::move(fd), peer),
                            accepting.listener, *accepting.stats);
   }
 

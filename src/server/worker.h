@@ -40,8 +40,8 @@ struct WorkerShared {
   const base::Clock& clock;
   observe::Registry& registry;
   observe::LogWriter& log_writer;
-  std::uint64_t connections_max;            // Downstream, per worker.
-  std::size_t buffer_bytes_max;             // Per worker.
+  std::uint64_t connections_max;  // Downstream, per worker.
+  std::size_t buffer_bytes_max;   // Per worker.
   proxy::Retire retire;
   unsigned workers;
 };

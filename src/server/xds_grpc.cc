@@ -73,8 +73,8 @@ class Call final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBu
   }
   void OnDone(const grpc::Status& status) override {
     std::shared_ptr<Call> self = std::move(self_);
-    Post([self, text = base::Cat(static_cast<int>(status.error_code()), ": ",
-                                 status.error_message())] {
+    Post([self,
+          text = base::Cat(static_cast<int>(status.error_code()), ": ", status.error_message())] {
       if (xds::TransportEvents* events = std::exchange(self->events_, nullptr)) {
         events->OnClosed(text);
       }
@@ -229,8 +229,7 @@ absl::StatusOr<std::unique_ptr<xds::Transport>> NewGrpcTransport(net::Loop& loop
     options.pem_private_key = cluster.tls->private_key_pem;
     credentials = grpc::SslCredentials(options);
   }
-  auto channel =
-      grpc::CreateCustomChannel(*target, credentials, ArgumentsFor(source, cluster));
+  auto channel = grpc::CreateCustomChannel(*target, credentials, ArgumentsFor(source, cluster));
   return std::make_unique<GrpcTransport>(loop, source, std::move(channel));
 }
 

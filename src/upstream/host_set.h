@@ -40,12 +40,12 @@ struct Host {
 };
 
 struct HostSet {
-  std::vector<Host> hosts;               // Unique addresses, in the order they were given.
+  std::vector<Host> hosts;  // Unique addresses, in the order they were given.
   // Indices into `hosts` to walk in a circle: each host as often as its weight says, spread evenly
   // (smooth weighted round robin). Only hosts that may be used; empty: none.
   std::vector<std::uint32_t> schedule;
   std::uint32_t healthy = 0;
-  bool panic = false;                    // Fewer healthy hosts than the threshold: all are used.
+  bool panic = false;  // Fewer healthy hosts than the threshold: all are used.
   std::uint32_t drop_percent_millionths = 0;
 
   bool operator==(const HostSet&) const = default;
@@ -60,7 +60,6 @@ struct HostSetOptions {
 // Unresolved endpoints (family kNone) are skipped; of equal addresses the first counts. Hosts that
 // are in `previous` (may be null) keep their statistics.
 std::shared_ptr<const HostSet> BuildHostSet(const std::vector<config::Endpoint>& endpoints,
-                                            const HostSet* previous,
-                                            const HostSetOptions& options);
+                                            const HostSet* previous, const HostSetOptions& options);
 
 }  // namespace sluice::upstream

@@ -10,11 +10,16 @@ namespace {
 
 net::DnsFamily FamilyOf(config::DnsOptions::Family family) {
   switch (family) {
-    case config::DnsOptions::Family::kAuto: return net::DnsFamily::kAuto;
-    case config::DnsOptions::Family::kV4Only: return net::DnsFamily::kV4Only;
-    case config::DnsOptions::Family::kV6Only: return net::DnsFamily::kV6Only;
-    case config::DnsOptions::Family::kV4Preferred: return net::DnsFamily::kV4Preferred;
-    case config::DnsOptions::Family::kAll: return net::DnsFamily::kAll;
+    case config::DnsOptions::Family::kAuto:
+      return net::DnsFamily::kAuto;
+    case config::DnsOptions::Family::kV4Only:
+      return net::DnsFamily::kV4Only;
+    case config::DnsOptions::Family::kV6Only:
+      return net::DnsFamily::kV6Only;
+    case config::DnsOptions::Family::kV4Preferred:
+      return net::DnsFamily::kV4Preferred;
+    case config::DnsOptions::Family::kAll:
+      return net::DnsFamily::kAll;
   }
   return net::DnsFamily::kAuto;
 }
@@ -33,7 +38,7 @@ struct MainClusters::NameQuery {
   std::string name;
   std::vector<base::Address> addresses;  // The last good answer, port 0.
   bool answered = false;
-  std::uint64_t ticket = 0;              // 0: none under way.
+  std::uint64_t ticket = 0;  // 0: none under way.
   unsigned failures = 0;
   net::Timer timer;
 };
@@ -73,9 +78,9 @@ std::shared_ptr<const net::TlsClientContext> MainClusters::TlsContext(
   for (const std::string& protocol : tls.alpn) base::Append(key, ".", protocol);
   std::weak_ptr<const net::TlsClientContext>& known = tls_contexts_[key];
   if (auto context = known.lock()) return context;
-  auto made = net::NewTlsClientContext({tls.ca_pem, tls.verify, tls.certificate_pem,
-                                        tls.private_key_pem, tls.version_min, tls.version_max,
-                                        tls.alpn});
+  auto made =
+      net::NewTlsClientContext({tls.ca_pem, tls.verify, tls.certificate_pem, tls.private_key_pem,
+                                tls.version_min, tls.version_max, tls.alpn});
   if (!made.ok()) {
     SLUICE_LOG(kError, kUpstream, "TLS context: ", base::MessageOf(made.status()));
     return nullptr;
@@ -165,7 +170,8 @@ void MainClusters::OnAnswer(Entry& entry, NameQuery& query, net::DnsAnswer answe
     const std::uint64_t ceiling =
         std::min(dns.failure_max_ms, dns.failure_base_ms << std::min(query.failures, 16U));
     ++query.failures;
-    again_ms = std::max<std::uint64_t>(1, options_.random.Next() % std::max<std::uint64_t>(ceiling, 1));
+    again_ms =
+        std::max<std::uint64_t>(1, options_.random.Next() % std::max<std::uint64_t>(ceiling, 1));
     SLUICE_LOG(kWarning, kDns, "cluster ", entry.config->name, ": ", query.name,
                " does not resolve (", answer.error, "); the last answer stays");
   } else {
@@ -242,8 +248,8 @@ void MainClusters::Rebuild(Entry& entry) {
 }
 
 void MainClusters::PublishView(Entry& entry) {
-  auto shown = std::make_shared<const ClusterView>(
-      ClusterView{entry.config, entry.hosts, entry.breaker});
+  auto shown =
+      std::make_shared<const ClusterView>(ClusterView{entry.config, entry.hosts, entry.breaker});
   auto next = std::make_shared<ClustersView>(*View());
   next->Set(entry.config->name, std::move(shown));
   const base::MutexLock lock(view_mutex_);

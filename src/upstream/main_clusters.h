@@ -1,6 +1,6 @@
 #pragma once
-// main: the endpoints of every cluster, now. Resolves names, takes assignments, builds host sets and
-// TLS contexts, and hands the results to whoever publishes them to the workers.
+// main: the endpoints of every cluster, now. Resolves names, takes assignments, builds host sets
+// and TLS contexts, and hands the results to whoever publishes them to the workers.
 //
 // Main's loop only, but View(), which any thread may take. envoy-behaviour.md 3.2.
 

@@ -50,7 +50,8 @@ net::TlsPeer PeerOf(Epoch& epoch, const Host& host) {
 
 }  // namespace
 
-// ---- Connection ----------------------------------------------------------------------------------
+// ---- Connection
+// ----------------------------------------------------------------------------------
 
 Connection::Connection(Cluster& cluster, HostPool& pool, std::uint8_t booking,
                        std::unique_ptr<net::Stream> stream)
@@ -99,7 +100,8 @@ void Connection::OnIdleTimeout(void* self) {
   connection.cluster_.DropIdle(connection);
 }
 
-// ---- Attempt -------------------------------------------------------------------------------------
+// ---- Attempt
+// -------------------------------------------------------------------------------------
 
 Attempt::Attempt(Cluster& cluster)
     : cluster_(cluster),
@@ -309,11 +311,21 @@ void Attempt::Finish(bool reusable) {
 void Attempt::CountResponse(int status) {
   observe::ClusterStats& stats = cluster_.stats();
   switch (status / 100) {
-    case 1: stats.upstream_rq_1xx.Add(); break;
-    case 2: stats.upstream_rq_2xx.Add(); break;
-    case 3: stats.upstream_rq_3xx.Add(); break;
-    case 4: stats.upstream_rq_4xx.Add(); break;
-    default: stats.upstream_rq_5xx.Add(); break;
+    case 1:
+      stats.upstream_rq_1xx.Add();
+      break;
+    case 2:
+      stats.upstream_rq_2xx.Add();
+      break;
+    case 3:
+      stats.upstream_rq_3xx.Add();
+      break;
+    case 4:
+      stats.upstream_rq_4xx.Add();
+      break;
+    default:
+      stats.upstream_rq_5xx.Add();
+      break;
   }
   stats.upstream_rq_code.Add(status);
   stats.upstream_rq_completed.Add();

@@ -63,12 +63,12 @@ class Connection {
 
 enum class AcquireResult : std::uint8_t {
   kOk,
-  kNoHealthyHost,     // 503 UH
-  kOverflow,          // A circuit breaker is open: 503 UO.
-  kConnectFailed,     // 503 UF; failure_reason() has the transport's words.
-  kConnectTimeout,    // 503 UF, "connection timeout"
-  kClosed,            // Close() was called.
-  kDropped,           // drop_overload
+  kNoHealthyHost,   // 503 UH
+  kOverflow,        // A circuit breaker is open: 503 UO.
+  kConnectFailed,   // 503 UF; failure_reason() has the transport's words.
+  kConnectTimeout,  // 503 UF, "connection timeout"
+  kClosed,          // Close() was called.
+  kDropped,         // drop_overload
 };
 
 class Attempt {
@@ -87,11 +87,11 @@ class Attempt {
   // Ends a pending Acquire with kClosed, or closes the connection in use. Any state, idempotent.
   void Close();
 
-  Connection& connection();               // REQUIRES: acquired.
+  Connection& connection();  // REQUIRES: acquired.
   bool acquired() const { return connection_ != nullptr; }
   const config::Cluster& config() const;
   observe::ClusterStats& stats();
-  const Host* host() const;               // The chosen one; null before choosing.
+  const Host* host() const;  // The chosen one; null before choosing.
   std::string_view failure_reason() const { return failure_; }
 
   // The response was complete. `reusable`: both sides said keep-alive and nothing is left over.

@@ -14,7 +14,7 @@ namespace {
 using envoy::service::discovery::v3::DiscoveryRequest;
 using envoy::service::discovery::v3::DiscoveryResponse;
 
-constexpr int kGrpcInternal = 13;              // What Envoy puts into a NACK's code.
+constexpr int kGrpcInternal = 13;                  // What Envoy puts into a NACK's code.
 constexpr std::size_t kErrorBytesMax = 16 * 1024;  // A NACK must fit any server's limits.
 constexpr std::string_view kWrapper = "envoy.service.discovery.v3.Resource";
 
@@ -155,8 +155,8 @@ void AdsClient::OnMessage(std::string bytes) {
 }
 
 void AdsClient::OnClosed(std::string_view why) {
-  SLUICE_LOG(kWarning, kConfig, "the stream to the control plane is closed: ",
-             base::Printable(why));
+  SLUICE_LOG(kWarning, kConfig,
+             "the stream to the control plane is closed: ", base::Printable(why));
   open_ = false;
   got_message_ = false;
 }

@@ -42,7 +42,7 @@ class ResponseHandler {
 };
 
 struct AdsOptions {
-  std::string node_bytes;          // A serialised envoy.config.core.v3.Node.
+  std::string node_bytes;  // A serialised envoy.config.core.v3.Node.
   bool set_node_on_first_message_only = false;
   std::uint64_t backoff_base_ms = 500;
   std::uint64_t backoff_max_ms = 30'000;
@@ -75,11 +75,11 @@ class AdsClient final : public TransportEvents {
  private:
   struct TypeState {
     bool subscribed = false;
-    bool sent_on_stream = false;   // The first request of this type went out on this stream.
+    bool sent_on_stream = false;  // The first request of this type went out on this stream.
     bool request_due = false;
     std::set<std::string> names;
-    std::string version;           // Last accepted; survives reconnects.
-    std::string nonce;             // Last received on this stream.
+    std::string version;  // Last accepted; survives reconnects.
+    std::string nonce;    // Last received on this stream.
     std::uint64_t requests = 0;
   };
   TypeState& Of(ResourceType type) { return types_[static_cast<std::size_t>(type)]; }

@@ -71,8 +71,12 @@ void Assembler::OnApplied(ResourceType type, const ApplyResult& result, const St
         removed_listeners_.erase(name);
         break;
       }
-      case ResourceType::kEndpoints: changed_assignments_.insert(name); break;
-      case ResourceType::kRoutes: changed_routes_.insert(name); break;
+      case ResourceType::kEndpoints:
+        changed_assignments_.insert(name);
+        break;
+      case ResourceType::kRoutes:
+        changed_routes_.insert(name);
+        break;
     }
   }
   for (const std::string& name : result.removed) {
@@ -132,14 +136,12 @@ void Assembler::TakeClusters(const Store& store, base::Monotonic now, config::Sn
   removed_clusters_.clear();
 }
 
-void Assembler::TakeAssignments(const Store& store, const config::Snapshot& next,
-                                Update& update) {
+void Assembler::TakeAssignments(const Store& store, const config::Snapshot& next, Update& update) {
   const auto add = [&](const config::Cluster& cluster) {
     const auto* assignment = store.assignments().FindShared(cluster.eds_service_name);
     // Timed out: an empty set, so that requests fail at once instead of waiting for hosts.
-    update.assignments.emplace_back(cluster.name, assignment != nullptr
-                                                      ? *assignment
-                                                      : std::make_shared<config::Assignment>());
+    update.assignments.emplace_back(
+        cluster.name, assignment != nullptr ? *assignment : std::make_shared<config::Assignment>());
   };
   base::StringSet added;
   for (const std::string& name : update.changes.clusters) {
@@ -162,8 +164,8 @@ void Assembler::TakeAssignments(const Store& store, const config::Snapshot& next
   }
   if (!aliases) return;
   next.clusters.ForEach([&](std::string_view name, const auto& cluster) {
-    if (cluster->type == config::Cluster::Type::kEds && pending.contains(cluster->eds_service_name) &&
-        added.insert(std::string(name)).second) {
+    if (cluster->type == config::Cluster::Type::kEds &&
+        pending.contains(cluster->eds_service_name) && added.insert(std::string(name)).second) {
       add(*cluster);
     }
   });

@@ -76,11 +76,11 @@ class Assembler {
   std::vector<std::shared_ptr<const config::Cluster>> static_clusters_;
   std::vector<std::shared_ptr<const config::Listener>> static_listeners_;
   std::shared_ptr<const config::Snapshot> live_;
-  base::StringMap<Warming> clusters_;        // Changed or new, not live yet.
+  base::StringMap<Warming> clusters_;  // Changed or new, not live yet.
   base::StringMap<Warming> listeners_;
   std::set<std::string> removed_clusters_;
   std::set<std::string> removed_listeners_;
-  base::StringSet changed_assignments_;      // By service name.
+  base::StringSet changed_assignments_;  // By service name.
   base::StringSet changed_routes_;
   std::uint64_t fetch_timeouts_ = 0;
 };

@@ -40,10 +40,14 @@ bool Parse(std::string_view bytes, Proto& proto, base::FieldErrors& errors) {
 
 std::string_view NackPrefix(ResourceType type) {
   switch (type) {
-    case ResourceType::kCluster: return "Error adding/updating cluster(s) ";
-    case ResourceType::kEndpoints: return "Error adding/updating endpoints ";
-    case ResourceType::kListener: return "Error adding/updating listener(s) ";
-    case ResourceType::kRoutes: return "Error adding/updating route configuration(s) ";
+    case ResourceType::kCluster:
+      return "Error adding/updating cluster(s) ";
+    case ResourceType::kEndpoints:
+      return "Error adding/updating endpoints ";
+    case ResourceType::kListener:
+      return "Error adding/updating listener(s) ";
+    case ResourceType::kRoutes:
+      return "Error adding/updating route configuration(s) ";
   }
   return "";
 }
@@ -71,8 +75,7 @@ void Store::Reject(ResourceType type, const std::string& name, std::string_view 
 
 template <typename T>
 void Store::ApplyOne(const Response& response, std::string_view bytes,
-                     config::ShardedMap<T>& values, const Compile<T>& compile,
-                     base::WallTime now) {
+                     config::ShardedMap<T>& values, const Compile<T>& compile, base::WallTime now) {
   const std::string name = PeekName(bytes);
   auto& records = view_.records[static_cast<std::size_t>(response.type)];
   if (!seen_.insert(name).second) {
@@ -196,8 +199,8 @@ void Store::CheckClusters(const config::RouteTable& table, base::FieldErrors& er
                                    std::string_view name) {
     if (clusters_.Find(name) != nullptr || static_clusters_.contains(std::string(name))) return;
     errors.Add(base::Cat("virtual host '", base::Printable(host.name), "', route '",
-                         base::Printable(route.name), "': unknown cluster '",
-                         base::Printable(name), "'"));
+                         base::Printable(route.name), "': unknown cluster '", base::Printable(name),
+                         "'"));
   });
 }
 

@@ -23,15 +23,15 @@ namespace sluice::xds {
 // What /config_dump tells about one resource.
 struct ResourceRecord {
   std::string name;
-  std::string version;                        // Of the good one; "" when there is none.
-  std::shared_ptr<const std::string> bytes;   // The good one's wire bytes; null when there is none.
+  std::string version;                       // Of the good one; "" when there is none.
+  std::shared_ptr<const std::string> bytes;  // The good one's wire bytes; null when there is none.
   base::WallTime updated;
   struct Error {
     std::string details;
     std::string version;
     base::WallTime when;
   };
-  std::optional<Error> error;                 // The latest attempt failed.
+  std::optional<Error> error;  // The latest attempt failed.
 };
 
 struct StoreView {
@@ -43,9 +43,9 @@ struct StoreView {
 };
 
 struct ApplyResult {
-  std::vector<std::string> changed;   // New or different compiled values.
-  std::vector<std::string> removed;   // Wildcard types: no longer listed.
-  std::string error;                  // "": all good; else the text for the NACK.
+  std::vector<std::string> changed;  // New or different compiled values.
+  std::vector<std::string> removed;  // Wildcard types: no longer listed.
+  std::string error;                 // "": all good; else the text for the NACK.
   std::size_t rejected = 0;
   std::size_t unchanged = 0;
 };
@@ -71,8 +71,8 @@ class Store {
 
  private:
   template <typename T>
-  using Compile = std::function<std::shared_ptr<const T>(
-      std::string_view bytes, const T* previous, base::FieldErrors& errors)>;
+  using Compile = std::function<std::shared_ptr<const T>(std::string_view bytes, const T* previous,
+                                                         base::FieldErrors& errors)>;
   template <typename T>
   void ApplyOne(const Response& response, std::string_view bytes, config::ShardedMap<T>& values,
                 const Compile<T>& compile, base::WallTime now);

@@ -1,5 +1,5 @@
-// One whole exchange over in-memory streams: head in, route, pooled upstream, head and body out. And
-// the parts that every request pays for.
+// One whole exchange over in-memory streams: head in, route, pooled upstream, head and body out.
+// And the parts that every request pays for.
 
 #include <benchmark/benchmark.h>
 
@@ -101,8 +101,7 @@ struct World {
     client->Write({&request, 1});
     loop.RunOnce(0);
     std::array<char, 4096> space;
-    while (g_upstream == nullptr ||
-           g_upstream->Read(space).status != net::IoStatus::kOk) {
+    while (g_upstream == nullptr || g_upstream->Read(space).status != net::IoStatus::kOk) {
       loop.RunOnce(0);
     }
     g_upstream->Write({&response, 1});

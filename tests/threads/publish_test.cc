@@ -164,8 +164,9 @@ void Ask(std::uint16_t port, const std::atomic<bool>& stop, std::set<int>& seen)
       ASSERT_GT(got, 0);
       answer.append(buffer, static_cast<std::size_t>(got));
       body = answer.find("\r\n\r\n");
-    } while (body == std::string::npos || answer.size() < body + 4 + static_cast<std::size_t>(
-                 NumberAfter(answer, "content-length: ")));
+    } while (body == std::string::npos ||
+             answer.size() <
+                 body + 4 + static_cast<std::size_t>(NumberAfter(answer, "content-length: ")));
     const int number = std::atoi(answer.c_str() + body + 4);
     ASSERT_EQ(NumberAfter(answer, "x-table: "), number) << answer;
     ASSERT_EQ(NumberAfter(answer, "x-host: "), number) << answer;
@@ -191,21 +192,27 @@ TEST(Publish, EveryAnswerIsOfOneConfigurationWhileTheyChange) {
   log_writer.Start();
   std::atomic<int> acknowledged{0};
   std::unique_ptr<ConfigThread> config_thread;
-  const WorkerShared shared{clock, registry, log_writer, 100, 1 << 24,
-                            {[](void* self, std::shared_ptr<const void> garbage) {
-                               auto& thread = *static_cast<std::unique_ptr<ConfigThread>*>(self);
-                               thread->loop().Post([garbage = std::move(garbage)]() mutable {
-                                 garbage.reset();
-                               });
-                             },
-                             &config_thread},
-                            2};
+  const WorkerShared shared{
+      clock,
+      registry,
+      log_writer,
+      100,
+      1 << 24,
+      {[](void* self, std::shared_ptr<const void> garbage) {
+         auto& thread = *static_cast<std::unique_ptr<ConfigThread>*>(self);
+         thread->loop().Post([garbage = std::move(garbage)]() mutable { garbage.reset(); });
+       },
+       &config_thread},
+      2};
   std::vector<std::unique_ptr<Worker>> workers;
   for (unsigned i = 0; i < 2; ++i) workers.push_back(std::make_unique<Worker>(i, shared));
-  auto publisher = std::make_unique<Publisher>(
-      Publisher::Options{loop, *resolver, registry, random, workers});
+  auto publisher =
+      std::make_unique<Publisher>(Publisher::Options{loop, *resolver, registry, random, workers});
   config_thread = std::make_unique<ConfigThread>(ConfigThread::Options{
-      clock, registry, *bootstrap, {},
+      clock,
+      registry,
+      *bootstrap,
+      {},
       [&](net::Loop& config_loop) {
         return std::make_unique<CountingTransport>(config_loop, acknowledged);
       },

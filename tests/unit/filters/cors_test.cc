@@ -144,9 +144,8 @@ TEST_F(Cors, PrivateNetworksOnlyWhenAskedAndAllowed) {
       if (asked) head_.fields.Add("access-control-request-private-network", "true");
       auto filter = Make("https://a.test");
       EXPECT_EQ(filter->OnRequestHead(head_, End::kYes), Verdict::kReply);
-      EXPECT_EQ(
-          context_.reply().fields.Get("access-control-allow-private-network").has_value(),
-          asked && allowed);
+      EXPECT_EQ(context_.reply().fields.Get("access-control-allow-private-network").has_value(),
+                asked && allowed);
     }
   }
 }

@@ -41,7 +41,8 @@ TEST(BuildHostSet, WeightsAreKeptExactlyAndSpread) {
 }
 
 TEST(BuildHostSet, HugeWeightsGiveABoundedScheduleWithNobodyAtZero) {
-  const auto set = BuildHostSet({At(1, 4'000'000'000U), At(2, 1), At(3, 2'000'000'000U)}, nullptr, {});
+  const auto set =
+      BuildHostSet({At(1, 4'000'000'000U), At(2, 1), At(3, 2'000'000'000U)}, nullptr, {});
   EXPECT_LE(set->schedule.size(), 20'000U);
   const auto shares = Shares(*set);
   EXPECT_GE(shares.at(2), 1);
@@ -62,8 +63,8 @@ TEST(BuildHostSet, UnhealthyOnesAreLeftOutUntilPanic) {
   EXPECT_FALSE(half->panic);
   EXPECT_EQ(Shares(*half), (std::map<std::uint16_t, int>{{1, 1}}));
 
-  const auto less = BuildHostSet(
-      {At(1), At(2, 1, Health::kDraining), At(3, 1, Health::kTimeout)}, nullptr, {});
+  const auto less =
+      BuildHostSet({At(1), At(2, 1, Health::kDraining), At(3, 1, Health::kTimeout)}, nullptr, {});
   EXPECT_TRUE(less->panic);
   EXPECT_EQ(Shares(*less).size(), 3U);
 

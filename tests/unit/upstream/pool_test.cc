@@ -42,7 +42,8 @@ class PoolTest : public testing::Test {
 
   void Set(std::vector<std::uint16_t> ports) { Set(Hosts(ports)); }
   void Set(std::shared_ptr<const HostSet> hosts) {
-    clusters_->Set({std::make_shared<config::Cluster>(config_), nullptr, breaker_, std::move(hosts)});
+    clusters_->Set(
+        {std::make_shared<config::Cluster>(config_), nullptr, breaker_, std::move(hosts)});
   }
   static std::shared_ptr<const HostSet> Hosts(const std::vector<std::uint16_t>& ports) {
     std::vector<config::Endpoint> endpoints;

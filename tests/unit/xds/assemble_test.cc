@@ -13,8 +13,7 @@ namespace sluice::xds {
 namespace {
 
 namespace core = envoy::config::core::v3;
-using Hcm =
-    envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
+using Hcm = envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
 
 std::string ClusterBytes(const std::string& name, int connect_timeout_s = 5) {
   envoy::config::cluster::v3::Cluster cluster;
@@ -76,9 +75,7 @@ std::string RoutesBytes(const std::string& name, const std::string& cluster) {
 // Store and assembler as the config thread drives them.
 class AssembleTest : public testing::Test {
  protected:
-  AssembleTest() : store_({}, {"fixed"}, {}), assembler_({}, {}) {
-    assembler_.Initial(now_);
-  }
+  AssembleTest() : store_({}, {"fixed"}, {}), assembler_({}, {}) { assembler_.Initial(now_); }
 
   // Applies resources and returns what went live; `error_` has the NACK.
   Update Apply(ResourceType type, const std::vector<std::string>& resources,
@@ -189,8 +186,9 @@ TEST_F(AssembleTest, EndpointsAreNeverRemovedByAbsence) {
 TEST_F(AssembleTest, ABadResourceIsQuarantinedAndItsLastGoodVersionStays) {
   Apply(ResourceType::kCluster, {ClusterBytes("a"), ClusterBytes("b")}, "v1");
   Apply(ResourceType::kEndpoints, {AssignmentBytes("a", 80), AssignmentBytes("b", 80)});
-  const Update update = Apply(ResourceType::kCluster,
-                              {ClusterBytes("a", -1), ClusterBytes("b", 7), ClusterBytes("c")}, "v2");
+  const Update update =
+      Apply(ResourceType::kCluster,
+            {ClusterBytes("a", -1), ClusterBytes("b", 7), ClusterBytes("c")}, "v2");
   EXPECT_NE(result_.error.find("a: connect_timeout"), std::string::npos) << result_.error;
   EXPECT_EQ(result_.rejected, 1U);
   EXPECT_EQ(update.changes.clusters, std::vector<std::string>{"b"});
