@@ -45,7 +45,7 @@ TOKENS = [
     (r"\b(sleep_for|sleep_until|usleep|nanosleep)\b|(?<![\w:>.])(::)?sleep\s*\(", None,
      "nothing sleeps: wait for the event, tests with Eventually"),
     (r"\bDISABLED_\w+|\bGTEST_SKIP\b", r"(?!tests/).*", "a test that does not run is no test"),
-    (r"\busing namespace\b(?!\s+std::(string_view_)?literals|\s+std::chrono_literals|\s+std::string_view_literals)",
+    (r"\busing namespace\b(?!\s+std::(string_|string_view_|chrono_)?literals\b)",
      None, "name what you use"),
     (r"\]\s*\([^()]*\)\s*(mutable\s*)?(noexcept\s*)?->\s*(net::)?Task<", None, "lambdas are never coroutines"),
     (r"\b(net::)?Task<[^;(){}]*>\s+\w*&&", None, "coroutine results are taken by value"),
