@@ -218,7 +218,7 @@ std::string ConfigThread::State::OnResponse(const xds::Response& response) {
     const std::string prefix = SubscriptionName(response.type);
     options.registry.SetText(base::Cat(prefix, ".version_text"), response.version);
     counts.version.Set(
-        static_cast<std::int64_t>(base::StringHash{}(response.version) & 0x7fffffffffffffffU));
+        static_cast<std::int64_t>(base::StringHash{}(response.version) & 0x3fffffffffffffffU));
   } else {
     counts.update_rejected.Add();
     SLUICE_LOG(kWarning, kConfig, result.error);
