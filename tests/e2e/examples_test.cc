@@ -26,7 +26,7 @@ std::string Environment(const char* name, const char* otherwise) {
 }
 
 // `arguments` are ours, so the shell sees nothing that needs quoting but paths.
-Outcome Run(const std::string& program, const std::string& arguments) {
+Outcome Execute(const std::string& program, const std::string& arguments) {
   const std::string command = "'" + Environment("SLUICE_BIN_DIR", SLUICE_BIN_DIR) + "/" + program +
                               "' " + arguments + " 2>&1 </dev/null";
   Outcome outcome;
@@ -57,7 +57,8 @@ TEST(Examples, BootstrapsAreAcceptedByTheProxy) {
   const std::vector<std::string> files = Examples(false);
   EXPECT_GE(files.size(), 3U);
   for (const std::string& file : files) {
-    const Outcome outcome = Run("sluice", "--mode validate --service-node test -c '" + file + "'");
+    const Outcome outcome =
+        Execute("sluice", "--mode validate --service-node test -c '" + file + "'");
     EXPECT_EQ(outcome.status, 0) << file << "\n" << outcome.output;
   }
 }
@@ -66,7 +67,7 @@ TEST(Examples, AppsAreAcceptedByTheControlPlane) {
   const std::vector<std::string> files = Examples(true);
   EXPECT_GE(files.size(), 2U);
   for (const std::string& file : files) {
-    const Outcome outcome = Run("sluicectl", "validate -f '" + file + "'");
+    const Outcome outcome = Execute("sluicectl", "validate -f '" + file + "'");
     EXPECT_EQ(outcome.status, 0) << file << "\n" << outcome.output;
   }
 }
@@ -74,7 +75,7 @@ TEST(Examples, AppsAreAcceptedByTheControlPlane) {
 // What the tests above rest on: a mistake is told from an example that is right.
 TEST(Examples, AMistakeIsFound) {
   const Outcome outcome =
-      Run("sluice", "--mode validate --config-yaml 'static_resources: { listener: [] }'");
+      Execute("sluice", "--mode validate --config-yaml 'static_resources: { listener: [] }'");
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.output, HasSubstr("listener"));
 }
