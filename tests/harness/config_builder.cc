@@ -126,7 +126,7 @@ Listener& Listener::AccessLog(const std::string& path, const std::string& format
   envoy::extensions::access_loggers::file::v3::FileAccessLog file;
   file.set_path(path);
   if (!format.empty()) {
-    file.mutable_log_format()->mutable_text_format_source()->set_inline_string(format);
+    file.mutable_log_format()->set_text_format(format);
   }
   auto* log = manager_.add_access_log();
   log->set_name("envoy.access_loggers.file");

@@ -201,7 +201,7 @@ bool FakeControlPlane::Service::Start(std::uint16_t& port) {
 }
 
 void FakeControlPlane::Service::Stop() {
-  server_->Shutdown(std::chrono::system_clock::time_point::min());
+  server_->Shutdown(base::SystemClock().WallNow());  // Cancels what is open.
   server_->Wait();
   server_.reset();
 }

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
@@ -67,19 +68,18 @@ Proxy::Proxy(std::string_view bootstrap, ProxyOptions options)
   const std::string file = directory_ + "/bootstrap.yaml";
   WriteFile(file, bootstrap);
   const std::string address_file = directory_ + "/admin";
-  std::vector<std::string> arguments = {SLUICE_BIN_DIR "/sluice",
-                                        "-c",
-                                        file,
-                                        "--admin-address-path",
-                                        address_file,
-                                        "--concurrency",
-                                        base::Cat(options_.concurrency),
-                                        "--shutdown-grace-s",
-                                        "0",
-                                        "--shutdown-time-s",
-                                        "5",
-                                        "--file-flush-interval-msec",
-                                        "20"};
+  std::vector<std::string> arguments = {SLUICE_BIN_DIR "/sluice", "-c", file,
+                                        "--admin-address-path", address_file};
+  const std::pair<std::string, std::string> usual[] = {
+      {"--concurrency", base::Cat(options_.concurrency)},
+      {"--shutdown-grace-s", "0"},
+      {"--shutdown-time-s", "5"},
+      {"--file-flush-interval-msec", "20"}};
+  for (const auto& [flag, value] : usual) {
+    const auto& given = options_.arguments;
+    if (std::find(given.begin(), given.end(), flag) != given.end()) continue;
+    arguments.insert(arguments.end(), {flag, value});
+  }
   arguments.insert(arguments.end(), options_.arguments.begin(), options_.arguments.end());
   pid_ = Spawn(arguments, directory_);
   const bool admin_up = Eventually([&] {

@@ -17,7 +17,7 @@
 namespace sluice::harness {
 
 struct ProxyOptions {
-  std::vector<std::string> arguments;  // Added behind what every test uses.
+  std::vector<std::string> arguments;  // Instead of, or besides, the usual ones.
   unsigned concurrency = 2;
   bool wait_ready = true;     // Else only for admin's address.
   bool expect_crash = false;  // The test kills it.
