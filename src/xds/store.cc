@@ -78,9 +78,12 @@ void Store::ApplyOne(const Response& response, std::string_view bytes,
                      config::ShardedMap<T>& values, const Compile<T>& compile, base::WallTime now) {
   const std::string name = PeekName(bytes);
   auto& records = view_.records[static_cast<std::size_t>(response.type)];
-  if (!seen_.insert(name).second) {
-    Reject(response.type, name, base::Cat("duplicate resource ", base::Printable(name), " found"),
-           response.version, now);
+  const bool first = seen_.insert(name).second;
+  if (twice_.contains(name)) {  // Which one is meant? Neither: the last good one goes on.
+    if (first) {
+      Reject(response.type, name, base::Cat("duplicate resource ", base::Printable(name), " found"),
+             response.version, now);
+    }
     return;
   }
   const ResourceRecord* old = records.Find(name);
@@ -128,13 +131,27 @@ void Store::RemoveUnlisted(ResourceType type, config::ShardedMap<T>& values) {
   }
 }
 
+void Store::FindTwice(const Response& response) {
+  seen_.clear();
+  twice_.clear();
+  for (const RawResource& resource : response.resources) {
+    std::string name = PeekName(resource.bytes);
+    if (!seen_.insert(name).second) twice_.insert(std::move(name));
+  }
+  seen_.clear();
+}
+
 ApplyResult Store::Apply(const Response& response, const std::set<std::string>& wanted,
                          base::WallTime now) {
   result_ = {};
-  seen_.clear();
   const config::CompileOptions& options = options_;
+  FindTwice(response);
   for (const RawResource& resource : response.resources) {
-    if (!IsWildcard(response.type) && !wanted.contains(PeekName(resource.bytes))) continue;
+    if (!IsWildcard(response.type)) {
+      // Bytes without a name go on, to be refused aloud.
+      const std::string name = PeekName(resource.bytes);
+      if (!name.empty() && !wanted.contains(name)) continue;
+    }
     switch (response.type) {
       case ResourceType::kCluster:
         if (static_clusters_.contains(PeekName(resource.bytes))) break;

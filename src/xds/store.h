@@ -77,6 +77,7 @@ class Store {
   void ApplyOne(const Response& response, std::string_view bytes, config::ShardedMap<T>& values,
                 const Compile<T>& compile, base::WallTime now);
   void CheckClusters(const config::RouteTable& table, base::FieldErrors& errors) const;
+  void FindTwice(const Response& response);
   void Reject(ResourceType type, const std::string& name, std::string_view details,
               std::string_view version, base::WallTime now);
   template <typename T>
@@ -93,7 +94,8 @@ class Store {
 
   // While one response is applied.
   ApplyResult result_;
-  base::StringSet seen_;
+  base::StringSet seen_;   // Names that were handled.
+  base::StringSet twice_;  // Names that more than one resource of the response bears.
 };
 
 }  // namespace sluice::xds

@@ -201,11 +201,17 @@ TEST_F(AssembleTest, ABadResourceIsQuarantinedAndItsLastGoodVersionStays) {
   EXPECT_FALSE(store_.view().Of(ResourceType::kCluster).Find("a")->error.has_value());
 }
 
-TEST_F(AssembleTest, DuplicatesAndGarbageAreNamed) {
+TEST_F(AssembleTest, DuplicatesAndGarbageAreNamedAndNoneOfThemIsTaken) {
   Apply(ResourceType::kCluster, {ClusterBytes("a"), ClusterBytes("a"), "\xff\xff\xff"});
   EXPECT_NE(result_.error.find("duplicate resource a"), std::string::npos) << result_.error;
   EXPECT_EQ(result_.rejected, 2U);
-  EXPECT_EQ(assembler_.WarmingClusters(), std::vector<std::string>{"a"});
+  EXPECT_EQ(assembler_.WarmingClusters(), std::vector<std::string>{});
+}
+
+TEST_F(AssembleTest, GarbageOfANamedTypeIsRefusedToo) {
+  Apply(ResourceType::kEndpoints, {"\xff\xff\xff"});
+  EXPECT_NE(result_.error, "");
+  EXPECT_EQ(store_.assignments().size(), 0U);
 }
 
 TEST_F(AssembleTest, StaticNamesAreNotTouched) {
