@@ -290,6 +290,13 @@ TEST(Render, GrpcStatusComesFromTrailersThenHeadThenHttpStatus) {
   EXPECT_EQ(e.Text("%GRPC_STATUS%"), "99");
 }
 
+TEST(Render, QueryParametersAreDecoded) {
+  Exchange e;
+  e.request.path = "/?a=x%20y%0A&b=%zz%4&c=1+2";
+  EXPECT_EQ(e.Text("%QUERY_PARAM(a)%|%QUERY_PARAM(b)%|%QUERY_PARAM(c)%", true),
+            "x y\\x0A|%zz%4|1+2");
+}
+
 TEST(Render, TextLogsCannotBeForged) {
   Exchange e;
   e.request.fields.Set("user-agent", "a\" 200 -\n[fake] \\ \x01\x7f\xc2\x85z");
