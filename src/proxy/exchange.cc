@@ -65,10 +65,14 @@ net::Task<void> Exchange::Refuse(Downstream& downstream, FailureKind kind,
                                  const http::H1Error* error) {
   Begin(downstream);
   request_complete_ = true;
-  FailureToReply(kind, {}, reply_);
+  FailureContext context;
+  context.request_complete = false;
+  FailureToReply(kind, context, reply_);
   if (error != nullptr) ApplyCodecError(*error);
   reply_close_ = true;
   if (kind == FailureKind::kRequestHeaderTimeout) stats_->downstream_rq_header_timeout.Add();
+  if (kind == FailureKind::kStreamIdleTimeout) stats_->downstream_rq_idle_timeout.Add();
+  if (kind == FailureKind::kRequestTimeout) stats_->downstream_rq_timeout.Add();
   co_await SendReply();
   End();
 }
@@ -239,12 +243,23 @@ void Exchange::CountEnd() {
     stats_->downstream_rq_tx_reset.Add();
   }
   switch (info_.response_code / 100) {
-    case 1: stats_->downstream_rq_1xx.Add(); break;
-    case 2: stats_->downstream_rq_2xx.Add(); break;
-    case 3: stats_->downstream_rq_3xx.Add(); break;
-    case 4: stats_->downstream_rq_4xx.Add(); break;
-    case 5: stats_->downstream_rq_5xx.Add(); break;
-    default: break;
+    case 1:
+      stats_->downstream_rq_1xx.Add();
+      break;
+    case 2:
+      stats_->downstream_rq_2xx.Add();
+      break;
+    case 3:
+      stats_->downstream_rq_3xx.Add();
+      break;
+    case 4:
+      stats_->downstream_rq_4xx.Add();
+      break;
+    case 5:
+      stats_->downstream_rq_5xx.Add();
+      break;
+    default:
+      break;
   }
   if (tunnel_) stats_->downstream_cx_upgrades_active.Add(-1);
 }
@@ -263,6 +278,8 @@ void Exchange::End() {
     info_.flags |= described.flags;
     if (!response_complete_ && !described.details.empty()) {
       info_.response_code_details.assign(described.details);
+    } else if (!response_complete_ && response_started_) {
+      info_.response_code_details = DetailsBehindHead(failure_);
     }
   }
   CountEnd();

@@ -34,9 +34,9 @@ bool IsGrpcRequest(const http::RequestHead& request) {
 }
 
 // "upstream_reset_before_response_started{connection_termination}": spaces would split log fields.
-std::string ResetDetails(std::string_view reason, std::string_view transport) {
-  std::string details = "upstream_reset_before_response_started{";
-  details.append(reason);
+std::string ResetDetails(std::string_view when, std::string_view reason,
+                         std::string_view transport) {
+  std::string details = base::Cat("upstream_reset_", when, "_response_started{", reason);
   if (!transport.empty()) details.append(",").append(transport);
   details += '}';
   for (char& c : details) {
@@ -47,6 +47,11 @@ std::string ResetDetails(std::string_view reason, std::string_view transport) {
 
 }  // namespace
 
+std::string DetailsBehindHead(FailureKind kind) {
+  const FailureReply described = Describe(kind);
+  return described.details.empty() ? ResetDetails("after", described.body, "") : std::string();
+}
+
 void FailureToReply(FailureKind kind, const FailureContext& context, filters::LocalReply& reply) {
   const FailureReply described = Describe(kind);
   reply.status = described.status;
@@ -55,20 +60,21 @@ void FailureToReply(FailureKind kind, const FailureContext& context, filters::Lo
     reply.body.assign(described.body);
     reply.details.assign(described.details);
   } else {  // A try that failed; `body` is the reason.
-    reply.body = base::Cat("upstream connect error or disconnect/reset before headers. ",
-                           context.replayed ? "retried and the latest reset reason: "
-                                            : "reset reason: ",
-                           described.body);
+    reply.body =
+        base::Cat("upstream connect error or disconnect/reset before headers. ",
+                  context.replayed ? "retried and the latest reset reason: " : "reset reason: ",
+                  described.body);
     if (!context.transport_failure.empty()) {
       base::Append(reply.body, ", transport failure reason: ", context.transport_failure);
     }
-    reply.details = ResetDetails(described.body, context.transport_failure);
+    reply.details = ResetDetails("before", described.body, context.transport_failure);
   }
   switch (kind) {
     case FailureKind::kClusterNotFound:
       reply.status = context.cluster_not_found_status;
       break;
     case FailureKind::kStreamIdleTimeout:
+    case FailureKind::kMaxStreamDuration:
       if (context.request_complete) reply.status = 504;
       break;
     case FailureKind::kUpstreamOverflow:
@@ -89,7 +95,10 @@ void ReplyToHead(const filters::LocalReply& reply, const http::RequestHead& requ
   body = reply.body;
   if (IsGrpcRequest(request)) {
     char digits[12];
-    const std::uint32_t status = observe::GrpcStatusOfHttp(reply.status);
+    // A reply of ours is no answer to a call, whatever its status: 200 is UNKNOWN, never OK.
+    constexpr std::uint32_t kUnknown = 2;
+    const std::uint32_t status =
+        reply.status == 200 ? kUnknown : observe::GrpcStatusOfHttp(reply.status);
     const auto end = std::to_chars(digits, digits + sizeof(digits), status).ptr;
     head.status = 200;
     head.fields.Add(Name::kContentType, "application/grpc");
@@ -97,7 +106,7 @@ void ReplyToHead(const filters::LocalReply& reply, const http::RequestHead& requ
     if (!body.empty()) head.fields.Add(Name::kGrpcMessage, EncodeGrpcMessage(body));
     body = {};
   } else if (!body.empty() && !reply.fields.Has(Name::kContentType)) {
-    head.fields.Add(Name::kContentType, "text/plain");
+    head.fields.Add(Name::kContentType, kDefaultContentType);
   }
   for (const http::Field field : reply.fields) head.fields.Add(field.id, field.name, field.value);
   if (head.status == 204 || head.status == 304 || head.status < 200) body = {};

@@ -2,6 +2,7 @@
 // Responses made here: from a failure, a redirect, a direct response or a filter.
 // envoy-behaviour.md 2.8. Pure functions over values; worker's thread.
 
+#include <string>
 #include <string_view>
 
 #include "filters/filter.h"
@@ -20,6 +21,12 @@ struct FailureContext {
 
 // Fills `reply` with what Describe() says, in Envoy's words. status 0: nothing to answer.
 void FailureToReply(FailureKind kind, const FailureContext& context, filters::LocalReply& reply);
+
+// Of a body of ours when nobody said otherwise.
+inline constexpr std::string_view kDefaultContentType = "text/plain";
+
+// RESPONSE_CODE_DETAILS of a response that broke off behind its head; "" if the kind has its own.
+std::string DetailsBehindHead(FailureKind kind);
 
 // Turns `reply` into a response head; `body` is what is to be sent behind it. gRPC requests get
 // their status in fields and an empty body. The head announces the body also to HEAD.

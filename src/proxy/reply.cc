@@ -5,8 +5,8 @@
 
 namespace sluice::proxy {
 
-// Fills response_ from reply_, or from the failure when that is what ended the exchange. False: there
-// is nobody to answer.
+// Fills response_ from reply_, or from the failure when that is what ended the exchange. False:
+// there is nobody to answer.
 bool Exchange::MakeReplyHead(std::string_view& body) {
   if (failed_ || reply_.status == 0) {
     reply_.fields.Clear();
@@ -66,7 +66,14 @@ net::Task<bool> Exchange::FilterReplyHead(std::string_view& body) {
 }
 
 void Exchange::FinishReplyHead() {
+  // text/plain is what a body is when the configuration does not say: additions must not end up
+  // beside it.
+  const bool plain = response_.fields.Get(http::Name::kContentType) == kDefaultContentType;
+  if (plain) response_.fields.Remove(http::Name::kContentType);
   MutateFields(levels_, Direction::kResponse, info_, context_.WallNow(), response_.fields);
+  if (plain && !response_.fields.Has(http::Name::kContentType)) {
+    response_.fields.Add(http::Name::kContentType, kDefaultContentType);
+  }
   ResponseFacts facts;
   facts.date = context_.DateText();
   facts.request_id = request_.fields.Get(http::Name::kXRequestId).value_or("");

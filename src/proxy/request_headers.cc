@@ -27,6 +27,7 @@ constexpr std::string_view kInternalOnly[] = {
     "x-envoy-internal",
     "x-envoy-ip-tags",
     "x-envoy-max-retries",
+    "x-envoy-original-host",
     "x-envoy-original-path",
     "x-envoy-retriable-header-names",
     "x-envoy-retriable-status-codes",
@@ -82,25 +83,25 @@ void AppendForwardedFor(const RequestOrigin& origin, http::Fields& fields) {
       origin.remote.IsLoopback() && origin.local.is_ip() ? origin.local : origin.remote;
   if (!address.is_ip()) return;
   std::string value;
-  if (fields.Has(Name::kXForwardedFor)) {
-    std::string scratch;
-    value.assign(*fields.GetJoined("x-forwarded-for", scratch)).append(", ");
+  if (!fields.Has(Name::kXForwardedFor)) {
     observe::AppendIp(address, value);
-    fields.Set(Name::kXForwardedFor, value);
+    fields.Add(Name::kXForwardedFor, value);
     return;
   }
+  std::string scratch;
+  value.assign(*fields.GetJoined("x-forwarded-for", scratch));
+  if (!value.empty()) value.append(", ");
   observe::AppendIp(address, value);
-  fields.Add(Name::kXForwardedFor, value);
+  fields.Set(Name::kXForwardedFor, value);
 }
 
-void PrepareForwardedProto(const Http& http, const RequestOrigin& origin,
-                           http::RequestHead& head) {
+void PrepareForwardedProto(const Http& http, const RequestOrigin& origin, http::RequestHead& head) {
   const std::string_view own = origin.tls ? "https" : "http";
   const auto theirs = head.fields.Get(Name::kXForwardedProto);
   const bool edge = http.use_remote_address && http.xff_trusted_hops == 0;
-  const bool valid = theirs.has_value() && head.fields.CountOf(Name::kXForwardedProto) == 1 &&
-                     (base::EqualsIgnoreCase(*theirs, "http") ||
-                      base::EqualsIgnoreCase(*theirs, "https"));
+  const bool valid =
+      theirs.has_value() && head.fields.CountOf(Name::kXForwardedProto) == 1 &&
+      (base::EqualsIgnoreCase(*theirs, "http") || base::EqualsIgnoreCase(*theirs, "https"));
   if (edge || !valid) {
     if (theirs.has_value()) {
       head.fields.Set(Name::kXForwardedProto, own);
@@ -113,11 +114,25 @@ void PrepareForwardedProto(const Http& http, const RequestOrigin& origin,
   }
 }
 
+// As with x-forwarded-proto, the edge believes no client.
+void PrepareForwardedPort(const Http& http, const RequestOrigin& origin, http::Fields& fields) {
+  if (!http.append_x_forwarded_port) return;
+  if (http.use_remote_address && http.xff_trusted_hops == 0) {
+    fields.Remove(Name::kXForwardedPort);
+  } else if (fields.Has(Name::kXForwardedPort)) {
+    return;
+  }
+  char digits[8];
+  const auto end = std::to_chars(digits, digits + sizeof(digits), origin.local.port()).ptr;
+  fields.Add(Name::kXForwardedPort, {digits, static_cast<std::size_t>(end - digits)});
+}
+
 void PrepareRequestId(const Http& http, base::Random& random, http::Fields& fields) {
   if (!http.generate_request_id) return;
-  const bool present = fields.Has(Name::kXRequestId);
+  const auto theirs = fields.Get(Name::kXRequestId);
+  const bool present = theirs.has_value();
   const bool replace = http.use_remote_address && !http.preserve_external_request_id;
-  if (present && !replace) return;
+  if (present && !theirs->empty() && !replace) return;
   char uuid[36];
   base::WriteUuid(random, uuid);
   if (present) {
@@ -177,11 +192,7 @@ void PrepareRequestFields(const Http& http, const RequestOrigin& origin, base::R
     }
   }
   PrepareForwardedProto(http, origin, head);
-  if (http.append_x_forwarded_port && !fields.Has(Name::kXForwardedPort)) {
-    char digits[8];
-    const auto end = std::to_chars(digits, digits + sizeof(digits), origin.local.port()).ptr;
-    fields.Add(Name::kXForwardedPort, {digits, static_cast<std::size_t>(end - digits)});
-  }
+  PrepareForwardedPort(http, origin, fields);
   PrepareRequestId(http, random, fields);
   if (fields.Has(Name::kXForwardedClientCert)) fields.Remove(Name::kXForwardedClientCert);
   if (head.expect_continue && !http.proxy_100_continue) fields.Remove(Name::kExpect);

@@ -147,6 +147,7 @@ void Exchange::PrepareResponse() {
   if (replaying_) attempt_->stats().upstream_rq_retry_success.Add();
   upstream_keep_alive_ = response_.keep_alive;
   info_.response = &response_;
+  info_.response_code = response_.status;
   info_.response_code_details.assign("via_upstream");
   http::RemoveHopByHop(response_.fields, tunnel_);
   MutateFields(levels_, Direction::kResponse, info_, context_.WallNow(), response_.fields);
@@ -170,9 +171,9 @@ net::Task<bool> Exchange::FilterResponseHead() {
 
 void Exchange::QueueResponseHead() {
   using Kind = http::BodyFraming::Kind;
-  const base::Monotonic sent =
-      info_.upstream_request_end == base::Monotonic() ? info_.upstream_ready
-                                                      : info_.upstream_request_end;
+  const base::Monotonic sent = info_.upstream_request_end == base::Monotonic()
+                                   ? info_.upstream_ready
+                                   : info_.upstream_request_end;
   ResponseFacts facts;
   facts.date = context_.DateText();
   facts.request_id = request_.fields.Get(http::Name::kXRequestId).value_or("");

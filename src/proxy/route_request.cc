@@ -1,4 +1,5 @@
-// From a request head to a decision: sanitise, route, filter, and either a reply or where to send it.
+// From a request head to a decision: sanitise, route, filter, and either a reply or where to send
+// it.
 #include <utility>
 #include <variant>
 
@@ -13,8 +14,8 @@ namespace {
 
 using http::Name;
 
-const config::PerFilterConfig* FindPerFilter(
-    const std::vector<config::NamedPerFilterConfig>& list, std::string_view filter) {
+const config::PerFilterConfig* FindPerFilter(const std::vector<config::NamedPerFilterConfig>& list,
+                                             std::string_view filter) {
   for (const config::NamedPerFilterConfig& entry : list) {
     if (entry.filter == filter) return &entry.config;
   }
@@ -194,7 +195,8 @@ Exchange::Next Exchange::PrepareForward(const config::ForwardAction& forward) {
   response_ms_ = forward.timeout_ms;
   if (forward.idle_timeout_ms.has_value()) {
     idle_ms_ = *forward.idle_timeout_ms;
-    if (idle_ms_ == 0) idle_timer_.Cancel();
+    idle_timer_.Cancel();
+    Touch();  // It may be due before the connection manager's was.
   }
   if (forward.max_stream_duration_ms.has_value()) {
     duration_timer_.Cancel();

@@ -50,6 +50,15 @@ void H1Server::TakeSettings() {
   parser_.set_limits(http.h1);
   idle_ms_ = http.idle_timeout_ms;
   head_ms_ = http.request_headers_timeout_ms;
+  begun_head_ms_ = head_ms_;
+  head_failure_ = FailureKind::kRequestHeaderTimeout;
+  const auto tighten = [this](std::uint64_t ms, FailureKind kind) {
+    if (ms == 0 || (begun_head_ms_ != 0 && begun_head_ms_ <= ms)) return;
+    begun_head_ms_ = ms;
+    head_failure_ = kind;
+  };
+  tighten(http.request_timeout_ms, FailureKind::kRequestTimeout);
+  tighten(http.stream_idle_timeout_ms, FailureKind::kStreamIdleTimeout);
   linger_ms_ = http.delayed_close_timeout_ms;
   head_bytes_max_ = http.h1.head_bytes_max;
   requests_max_ = http.requests_per_connection_max;
@@ -72,15 +81,15 @@ net::Task<void> H1Server::Serve() {
     if (step == Step::kHead) {
       co_await exchange_->Run(*this);
     } else if (step == Step::kTimedOut) {
-      co_await exchange_->Refuse(*this, FailureKind::kRequestHeaderTimeout, nullptr);
+      co_await exchange_->Refuse(*this, head_failure_, nullptr);
     } else {
       co_await exchange_->Refuse(*this, FailureKind::kDownstreamProtocolError, &parser_.error());
     }
     busy_ = false;
     writer_ = nullptr;
     connection_.context().GiveExchange(std::move(exchange_));
-    const bool go_on = !close_ && !stream().closed() &&
-                       (request_complete_ || co_await FinishRequest());
+    const bool go_on =
+        !close_ && !stream().closed() && (request_complete_ || co_await FinishRequest());
     if (!go_on) {
       co_await Linger();
       break;
@@ -100,6 +109,7 @@ void H1Server::EndWait() {
   idle_timer_.Cancel();
   head_timer_.Cancel();
   head_timed_out_ = false;
+  head_begun_ = false;
 }
 
 H1Server::Step H1Server::ReadHead() {
@@ -149,9 +159,11 @@ H1Server::Step H1Server::ParseHead() {
       break;
   }
   connection_.context().GiveExchange(std::move(exchange_));
-  // From the first byte of a head; not prolonged by later ones.
-  if (head_ms_ != 0 && !head_timer_.armed()) {
-    head_timer_.Arm(connection_.context().loop().timers(), head_ms_);
+  // From the first byte of a head; not prolonged by later ones. The times a whole request or an
+  // idle stream may take hold for heads, too.
+  if (!std::exchange(head_begun_, true) && begun_head_ms_ != 0 &&
+      (begun_head_ms_ != head_ms_ || !head_timer_.armed())) {
+    head_timer_.Arm(connection_.context().loop().timers(), begun_head_ms_);
   }
   return Step::kBlocked;
 }
@@ -215,9 +227,7 @@ BodyRead H1Server::ReadBody(bool may_read) {
 
 net::Waiter::Awaiter H1Server::WaitBody() { return stream().WaitReadable(); }
 
-void H1Server::WatchHangup(void (*gone)(void*), void* owner) {
-  stream().WatchHangup(gone, owner);
-}
+void H1Server::WatchHangup(void (*gone)(void*), void* owner) { stream().WatchHangup(gone, owner); }
 
 void H1Server::OnClientGone() { connection_.set_closed_by_client(); }
 
@@ -252,8 +262,8 @@ void H1Server::OnLingerOver(void* self) {
   if (server.head_wait_ != nullptr) server.head_wait_->Wake();
 }
 
-// Closing on bytes that were not read resets the connection, and a reset can overtake our answer. So
-// the client is told that nothing more comes, and given some time to stop sending.
+// Closing on bytes that were not read resets the connection, and a reset can overtake our answer.
+// So the client is told that nothing more comes, and given some time to stop sending.
 net::Task<void> H1Server::Linger() {
   if (stream().closed()) co_return;
   if (request_complete_ && input_.empty() && !stream().ReadyToRead()) co_return;
@@ -265,8 +275,7 @@ net::Task<void> H1Server::Linger() {
   input_.Consume(input_.data().size());
   std::size_t discarded = 0;
   while (!linger_over_ && !stream().closed() && discarded < kLingerBytesMax) {
-    const FillStep step =
-        Fill(stream(), input_, net::BufferPool::kBlockBytes, *source_.received);
+    const FillStep step = Fill(stream(), input_, net::BufferPool::kBlockBytes, *source_.received);
     if (step == FillStep::kFilled) {
       discarded += input_.data().size();
       input_.Consume(input_.data().size());
@@ -344,8 +353,8 @@ net::Waiter::Awaiter H1Server::WaitFlush() { return stream().WaitWritable(); }
 
 void H1Server::BecomeTunnel() { source_.tunnel = true; }
 
-// A close in the middle of a counted or chunked body can be told from its end; where the close is the
-// end, only a reset can.
+// A close in the middle of a counted or chunked body can be told from its end; where the close is
+// the end, only a reset can.
 void H1Server::Abort() {
   connection_.set_interrupted();
   stream().Close(until_close_);

@@ -12,6 +12,7 @@
 #include "net/timer_wheel.h"
 #include "proxy/downstream.h"
 #include "proxy/exchange.h"
+#include "proxy/failure.h"
 
 namespace sluice::proxy {
 
@@ -78,14 +79,16 @@ class H1Server final : public Downstream {
   http::H1Parser parser_;
   H1Source source_;
   std::unique_ptr<Exchange> exchange_;
-  H1Writer* writer_ = nullptr;           // The exchange's.
+  H1Writer* writer_ = nullptr;  // The exchange's.
   net::Waiter* head_wait_ = nullptr;
-  net::Timer idle_timer_;                // Without a request; at the end: lingering.
+  net::Timer idle_timer_;  // Without a request; at the end: lingering.
   net::Timer head_timer_;
   net::Timer duration_timer_;
-  std::uint64_t settings_of_ = 0;        // The plan they are from.
+  std::uint64_t settings_of_ = 0;  // The plan they are from.
   std::uint64_t idle_ms_ = 0;
   std::uint64_t head_ms_ = 0;
+  std::uint64_t begun_head_ms_ = 0;  // From its first byte: the tightest of those that hold.
+  FailureKind head_failure_ = FailureKind::kRequestHeaderTimeout;
   std::uint64_t linger_ms_ = 0;
   std::size_t head_bytes_max_ = 0;
   std::uint64_t head_bytes_ = 0;
@@ -93,13 +96,14 @@ class H1Server final : public Downstream {
   std::uint32_t requests_ = 0;
   bool busy_ = false;
   bool draining_ = false;
-  bool closing_ = false;           // Nothing more is read.
+  bool closing_ = false;  // Nothing more is read.
   bool head_timed_out_ = false;
+  bool head_begun_ = false;
   bool linger_over_ = false;
-  bool close_ = false;             // After the response.
+  bool close_ = false;  // After the response.
   bool request_complete_ = false;
-  bool continue_owed_ = false;     // The client may wait for a 100 before it sends its body.
-  bool chunked_ = false;           // The response's framing.
+  bool continue_owed_ = false;  // The client may wait for a 100 before it sends its body.
+  bool chunked_ = false;        // The response's framing.
   bool until_close_ = false;
   bool shut_down_at_end_ = false;  // A tunnel's client side.
 };

@@ -21,8 +21,8 @@ struct Case {
   std::string upstream_request;   // "": nothing reaches the upstream.
   std::string upstream_response;  // Sent once the upstream has its request.
   std::string response;
-  bool upstream_closes = false;   // After its response.
-  bool closes = false;            // The client's connection ends.
+  bool upstream_closes = false;  // After its response.
+  bool closes = false;           // The client's connection ends.
   int code = 200;
   std::string details = "via_upstream";
   std::string flags = "-";
@@ -57,14 +57,12 @@ std::vector<Case> Cases() {
                    "X-Trailer: t\r\n\r\n",
                    Down("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n",
                         "5\r\nhello\r\n0\r\nx-trailer: t\r\n\r\n")});
-  cases.push_back({"UntilCloseBecomesChunked", get, up_get, "HTTP/1.1 200 OK\r\n\r\nhello",
-                   Down("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n",
-                        "5\r\nhello\r\n0\r\n\r\n"),
-                   true});
-  cases.push_back({"Http10UpstreamUntilClose", get, up_get, "HTTP/1.0 200 OK\r\n\r\nhi",
-                   Down("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n",
-                        "2\r\nhi\r\n0\r\n\r\n"),
-                   true});
+  cases.push_back(
+      {"UntilCloseBecomesChunked", get, up_get, "HTTP/1.1 200 OK\r\n\r\nhello",
+       Down("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n", "5\r\nhello\r\n0\r\n\r\n"), true});
+  cases.push_back(
+      {"Http10UpstreamUntilClose", get, up_get, "HTTP/1.0 200 OK\r\n\r\nhi",
+       Down("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n", "2\r\nhi\r\n0\r\n\r\n"), true});
   cases.push_back({"HeadKeepsLengthWithoutBody", "HEAD / HTTP/1.1\r\nHost: a.test\r\n\r\n",
                    Up("HEAD / HTTP/1.1"), "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n",
                    Down("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n")});
@@ -103,17 +101,15 @@ std::vector<Case> Cases() {
   cases.push_back({"ClientAsksToClose",
                    "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n", up_get,
                    "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
-                   Down("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n", "ok",
-                        "connection: close\r\n"),
+                   Down("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n", "ok", "connection: close\r\n"),
                    false, true});
   cases.push_back({"Http10ClientGetsUntilClose", "GET / HTTP/1.0\r\nHost: a.test\r\n\r\n", up_get,
                    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
                    Down("HTTP/1.1 200 OK\r\n", "ok", "connection: close\r\n"), false, true});
-  cases.push_back({"Http10ClientKeepsAlive",
-                   "GET / HTTP/1.0\r\nHost: a.test\r\nConnection: keep-alive\r\n\r\n", up_get,
-                   "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
-                   Down("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n", "ok",
-                        "connection: keep-alive\r\n")});
+  cases.push_back(
+      {"Http10ClientKeepsAlive", "GET / HTTP/1.0\r\nHost: a.test\r\nConnection: keep-alive\r\n\r\n",
+       up_get, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+       Down("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n", "ok", "connection: keep-alive\r\n")});
   cases.push_back({"UpstreamClosesBeforeTheHead", get, up_get, "",
                    Local("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 95\r\n"
                          "content-type: text/plain\r\n",
@@ -140,26 +136,27 @@ std::vector<Case> Cases() {
   cases.push_back({"UpstreamClosesInTheBody", get, up_get,
                    "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello",
                    Down("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n", "hello"), true, true, 200,
-                   "via_upstream", "UC"});
+                   "upstream_reset_after_response_started{connection_termination}", "UC"});
   cases.push_back({"UpstreamClosesInAChunk", get, up_get,
                    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
                    Down("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n", "5\r\nhello\r\n"),
-                   true, true, 200, "via_upstream", "UC"});
+                   true, true, 200, "upstream_reset_after_response_started{connection_termination}",
+                   "UC"});
   cases.push_back({"NoRoute", "GET /nowhere HTTP/1.1\r\nHost: none.test\r\n\r\n", "", "",
                    Local("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n"), false, false, 404,
                    "route_not_found", "NR"});
-  cases.push_back({"DirectResponse", "GET /direct HTTP/1.1\r\nHost: a.test\r\n\r\n", "", "",
-                   Local("HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-type: text/plain\r\n",
-                         "fine\n"),
-                   false, false, 200, "direct_response"});
+  cases.push_back(
+      {"DirectResponse", "GET /direct HTTP/1.1\r\nHost: a.test\r\n\r\n", "", "",
+       Local("HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-type: text/plain\r\n", "fine\n"),
+       false, false, 200, "direct_response"});
   cases.push_back({"DirectResponseToHead", "HEAD /direct HTTP/1.1\r\nHost: a.test\r\n\r\n", "", "",
                    Local("HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-type: text/plain\r\n"),
                    false, false, 200, "direct_response"});
-  cases.push_back({"SmallBodyOfADirectResponseIsRead",
-                   "POST /direct HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4\r\n\r\nbody", "", "",
-                   Local("HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-type: text/plain\r\n",
-                         "fine\n"),
-                   false, false, 200, "direct_response"});
+  cases.push_back(
+      {"SmallBodyOfADirectResponseIsRead",
+       "POST /direct HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4\r\n\r\nbody", "", "",
+       Local("HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-type: text/plain\r\n", "fine\n"),
+       false, false, 200, "direct_response"});
   cases.push_back({"Redirect", "GET /old HTTP/1.1\r\nHost: a.test\r\n\r\n", "", "",
                    Local("HTTP/1.1 301 Moved Permanently\r\ncontent-length: 0\r\n"
                          "location: http://a.test/new\r\n"),
@@ -175,11 +172,10 @@ std::vector<Case> Cases() {
   cases.push_back({"ConnectRefused", "CONNECT a.test:80 HTTP/1.1\r\nHost: a.test:80\r\n\r\n", "",
                    "", Local("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n"), false, false, 403,
                    "upgrade_failed"});
-  cases.push_back({"UnderscoreRefused",
-                   "GET / HTTP/1.1\r\nHost: a.test\r\nX_Y: 1\r\n\r\n", "", "",
-                   Local("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n", "",
-                         "connection: close\r\n"),
-                   false, true, 400, "http1.unexpected_underscore"});
+  cases.push_back(
+      {"UnderscoreRefused", "GET / HTTP/1.1\r\nHost: a.test\r\nX_Y: 1\r\n\r\n", "", "",
+       Local("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n", "", "connection: close\r\n"),
+       false, true, 400, "http1.unexpected_underscore"});
   cases.push_back({"BrokenHead", "GET / HTTP/1.1\r\nHost: a.test\r\nBad Name: 1\r\n\r\n", "", "",
                    Local("HTTP/1.1 400 Bad Request\r\ncontent-length: 11\r\n"
                          "content-type: text/plain\r\n",

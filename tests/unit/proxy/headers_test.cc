@@ -94,6 +94,28 @@ TEST(RequestFields, TrustedHopsCountFromTheRight) {
   }
 }
 
+TEST(RequestFields, AnEmptyForwardedForIsNoHop) {
+  HttpConnectionManager http = Plain();
+  http.use_remote_address = true;
+  EXPECT_EQ(Prepare(http, {{"x-forwarded-for", ""}}).head.fields.Get("x-forwarded-for"),
+            "203.0.113.9");
+}
+
+TEST(RequestFields, TheEdgeBelievesNoForwardedPort) {
+  HttpConnectionManager http = Plain();
+  http.append_x_forwarded_port = true;
+  const auto port = [&http] {
+    const Prepared got = Prepare(http, {{"x-forwarded-port", "1"}, {"x-forwarded-port", "2"}});
+    std::string scratch;
+    return std::string(got.head.fields.GetJoined("x-forwarded-port", scratch).value_or(""));
+  };
+  EXPECT_EQ(port(), "1,2");
+  http.use_remote_address = true;
+  EXPECT_EQ(port(), "8000");
+  http.xff_trusted_hops = 1;
+  EXPECT_EQ(port(), "1,2");
+}
+
 TEST(RequestFields, XffAppendCanBeSkipped) {
   HttpConnectionManager http = Plain();
   http.use_remote_address = true;
@@ -103,8 +125,9 @@ TEST(RequestFields, XffAppendCanBeSkipped) {
 
 TEST(RequestFields, ForwardedProtoIsKeptOnlyWhenValid) {
   EXPECT_EQ(Prepare(Plain(), {{"x-forwarded-proto", "https"}}).head.scheme, "https");
-  EXPECT_EQ(Prepare(Plain(), {{"x-forwarded-proto", "gopher"}}).head.fields.Get("x-forwarded-proto"),
-            "http");
+  EXPECT_EQ(
+      Prepare(Plain(), {{"x-forwarded-proto", "gopher"}}).head.fields.Get("x-forwarded-proto"),
+      "http");
   EXPECT_EQ(Prepare(Plain(), {}, "203.0.113.9", true).head.fields.Get("x-forwarded-proto"),
             "https");
 }
@@ -116,6 +139,7 @@ TEST(RequestFields, RequestIdsAreMadeKeptOrReplaced) {
   EXPECT_EQ(made.size(), 36U);
   EXPECT_EQ(made[14], '4');
   EXPECT_EQ(Prepare(http, {{"x-request-id", "mine"}}).head.fields.Get("x-request-id"), "mine");
+  EXPECT_EQ(Prepare(http, {{"x-request-id", ""}}).head.fields.Get("x-request-id")->size(), 36U);
   http.use_remote_address = true;
   EXPECT_NE(Prepare(http, {{"x-request-id", "mine"}}).head.fields.Get("x-request-id"), "mine");
   http.preserve_external_request_id = true;
@@ -127,6 +151,7 @@ TEST(RequestFields, WhatOnlyInternalClientsMaySayIsRemoved) {
                                          {"x-envoy-internal", "true"},
                                          {"x-envoy-upstream-rq-timeout-ms", "1"},
                                          {"x-envoy-original-path", "/forged"},
+                                         {"x-envoy-original-host", "forged.test"},
                                          {"x-forwarded-client-cert", "By=me"},
                                          {"x-envoy-other", "stays"}});
   EXPECT_EQ(Text(got.head.fields), "x-envoy-other=stays;x-forwarded-proto=http;");
@@ -349,14 +374,29 @@ TEST(Failures, SpeakAsEnvoyDoes) {
        "upstream connect error or disconnect/reset before headers. retried and the latest reset "
        "reason: connection termination",
        "upstream_reset_before_response_started{connection_termination}", "UC"},
-      {FailureKind::kUpstreamProtocolError, {}, 502,
+      {FailureKind::kUpstreamProtocolError,
+       {},
+       502,
        "upstream connect error or disconnect/reset before headers. reset reason: protocol error",
-       "upstream_reset_before_response_started{protocol_error}", "UPE"},
-      {FailureKind::kNoHealthyUpstream, {}, 503, "no healthy upstream", "no_healthy_upstream",
+       "upstream_reset_before_response_started{protocol_error}",
+       "UPE"},
+      {FailureKind::kNoHealthyUpstream,
+       {},
+       503,
+       "no healthy upstream",
+       "no_healthy_upstream",
        "UH"},
       {FailureKind::kStreamIdleTimeout, {}, 504, "stream timeout", "stream_idle_timeout", "SI"},
       {FailureKind::kStreamIdleTimeout, incomplete, 408, "stream timeout", "stream_idle_timeout",
        "SI"},
+      {FailureKind::kMaxStreamDuration,
+       {},
+       504,
+       "downstream duration timeout",
+       "max_duration_timeout",
+       "DT"},
+      {FailureKind::kMaxStreamDuration, incomplete, 408, "downstream duration timeout",
+       "max_duration_timeout", "DT"},
       {FailureKind::kClusterNotFound, not_found, 404, "", "cluster_not_found", "NC"},
   };
   for (const Case& c : cases) {
@@ -369,6 +409,23 @@ TEST(Failures, SpeakAsEnvoyDoes) {
     observe::AppendFlags(reply.flags, false, flags);
     EXPECT_EQ(flags, c.flags);
   }
+}
+
+TEST(LocalReplies, GrpcClientsNeverTakeAReplyOfOursForSuccess) {
+  filters::LocalReply reply;
+  reply.status = 200;
+  http::RequestHead request;
+  request.fields.Add("content-type", "application/grpc");
+  http::ResponseHead head;
+  std::string_view body;
+  ReplyToHead(reply, request, head, body);
+  EXPECT_EQ(head.fields.Get("grpc-status"), "2");
+}
+
+TEST(LocalReplies, WhatBreaksOffBehindTheHeadSaysSo) {
+  EXPECT_EQ(DetailsBehindHead(FailureKind::kUpstreamClosed),
+            "upstream_reset_after_response_started{connection_termination}");
+  EXPECT_EQ(DetailsBehindHead(FailureKind::kResponseTimeout), "");
 }
 
 TEST(LocalReplies, OverflowAndDropsSayMore) {
@@ -415,8 +472,8 @@ TEST(LocalReplies, BodiesAreAnnouncedToHeadAndAbsentFrom204) {
 }
 
 TEST(Replay, OnlyWhenNothingCanHappenTwice) {
-  const TryFacts good = {FailureKind::kUpstreamClosed, http::Method::kGet, true, false, true, true,
-                         false};
+  const TryFacts good = {
+      FailureKind::kUpstreamClosed, http::Method::kGet, true, false, true, true, false};
   EXPECT_TRUE(ShouldReplay(good));
   TryFacts facts = good;
   facts.failure = FailureKind::kResponseTimeout;

@@ -90,8 +90,7 @@ TEST_F(Routes, TlsCanBeRequired) {
   fixture_.host().require_tls = config::VirtualHost::RequireTls::kAll;
   fixture_.Publish();
   client_ = fixture_.Connect();
-  const std::string got =
-      fixture_.Ask(*client_, "GET /x?y HTTP/1.1\r\nHost: a.test\r\n\r\n");
+  const std::string got = fixture_.Ask(*client_, "GET /x?y HTTP/1.1\r\nHost: a.test\r\n\r\n");
   EXPECT_TRUE(got.starts_with("HTTP/1.1 301 Moved Permanently\r\n"));
   EXPECT_NE(got.find("location: https://a.test/x?y\r\n"), std::string::npos);
   EXPECT_EQ(fixture_.stats().rq_redirect.Get(), 1U);
@@ -106,11 +105,56 @@ TEST_F(Routes, ResponsesAreMutatedOursToo) {
   fixture_.table().mutations.response = Stamp("x-level", "table");
   fixture_.Publish();
   client_ = fixture_.Connect();
-  const std::string got =
-      fixture_.Ask(*client_, "GET /direct HTTP/1.1\r\nHost: a.test\r\n\r\n");
+  const std::string got = fixture_.Ask(*client_, "GET /direct HTTP/1.1\r\nHost: a.test\r\n\r\n");
   EXPECT_NE(got.find("x-level: route\r\nx-level: host\r\nx-level: table\r\n"), std::string::npos)
       << got;
   EXPECT_EQ(fixture_.stats().rq_direct_response.Get(), 1U);
+  fixture_.ExpectAllGone();
+}
+
+TEST_F(Routes, ABodysTypeIsPlainOnlyWhenNothingElseIsSaid) {
+  config::Route& json = fixture_.AddRoute("/json");
+  json.action = config::DirectResponse{200, "{}"};
+  json.mutations.response = Stamp("content-type", "application/json");
+  config::Route& plain = fixture_.AddRoute("/plain");
+  plain.action = config::DirectResponse{200, "text"};
+  fixture_.Publish();
+  client_ = fixture_.Connect();
+  const std::string typed = fixture_.Ask(*client_, "GET /json HTTP/1.1\r\nHost: a.test\r\n\r\n");
+  EXPECT_NE(typed.find("content-type: application/json\r\n"), std::string::npos);
+  EXPECT_EQ(typed.find("text/plain"), std::string::npos);
+  EXPECT_NE(fixture_.Ask(*client_, "GET /plain HTTP/1.1\r\nHost: a.test\r\n\r\n")
+                .find("content-type: text/plain\r\n"),
+            std::string::npos);
+  fixture_.ExpectAllGone();
+}
+
+TEST_F(Routes, AdditionsSeeTheUpstreamsStatus) {
+  Forward();
+  config::HeaderMutations mutations = Stamp("x-status", "");
+  mutations.add[0].value.items = {{config::Operator::kResponseCode, "", "", {}}};
+  fixture_.host().routes.back().mutations.response = mutations;
+  fixture_.Publish();
+  AskUpstream(kGet);
+  fixture_.upstreams()[0]->Send("HTTP/1.1 418 Teapot\r\nContent-Length: 0\r\n\r\n");
+  fixture_.Settle();
+  EXPECT_NE(client_->received().find("x-status: 418\r\n"), std::string::npos);
+  fixture_.ExpectAllGone();
+}
+
+TEST_F(Routes, AResponseThatBreaksOffSaysSoInTheLog) {
+  Forward();
+  fixture_.Publish();
+  AskUpstream(kGet);
+  fixture_.upstreams()[0]->Send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc");
+  fixture_.Settle();
+  fixture_.upstreams()[0]->Close();
+  fixture_.Settle();
+  EXPECT_TRUE(client_->ended());
+  ASSERT_EQ(fixture_.logged().size(), 1U);
+  EXPECT_EQ(fixture_.logged()[0].flags, "UC");
+  EXPECT_EQ(fixture_.logged()[0].details,
+            "upstream_reset_after_response_started{connection_termination}");
   fixture_.ExpectAllGone();
 }
 
@@ -161,12 +205,13 @@ TEST_F(Routes, CorsAnswersPreflightsAndMarksResponsesOursToo) {
       fixture_.Ask(*client_,
                    "OPTIONS / HTTP/1.1\r\nHost: a.test\r\nOrigin: https://front.test\r\n"
                    "Access-Control-Request-Method: POST\r\n\r\n");
-  EXPECT_TRUE(preflight.starts_with("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n"
-                                    "access-control-allow-origin: https://front.test\r\n"
-                                    "access-control-allow-credentials: true\r\n"
-                                    "access-control-allow-methods: GET,POST\r\n"
-                                    "access-control-allow-headers: x-a\r\n"
-                                    "access-control-max-age: 600\r\nvary: Origin\r\n"))
+  EXPECT_TRUE(
+      preflight.starts_with("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n"
+                            "access-control-allow-origin: https://front.test\r\n"
+                            "access-control-allow-credentials: true\r\n"
+                            "access-control-allow-methods: GET,POST\r\n"
+                            "access-control-allow-headers: x-a\r\n"
+                            "access-control-max-age: 600\r\nvary: Origin\r\n"))
       << preflight;
   EXPECT_TRUE(fixture_.upstreams().empty());
   client_->Send("GET / HTTP/1.1\r\nHost: a.test\r\nOrigin: https://front.test\r\n\r\n");

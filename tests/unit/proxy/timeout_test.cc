@@ -121,7 +121,7 @@ TEST_F(Timeouts, StreamsHaveAMaximalDuration) {
   client->Send(kGet);
   fixture_.Settle();
   fixture_.Pass(4100);
-  EXPECT_TRUE(client->received().starts_with("HTTP/1.1 408 Request Timeout\r\n"));
+  EXPECT_TRUE(client->received().starts_with("HTTP/1.1 504 Gateway Timeout\r\n"));
   EXPECT_EQ(fixture_.logged().at(0).flags, "DT");
   EXPECT_EQ(fixture_.stats().downstream_rq_max_duration_reached.Get(), 1U);
   fixture_.ExpectAllGone();
@@ -143,6 +143,59 @@ TEST_F(Timeouts, RoutesHaveTheirOwnDurationAndIdleTimeout) {
   EXPECT_TRUE(client->received().starts_with("HTTP/1.1 504 Gateway Timeout\r\n"));
   EXPECT_EQ(fixture_.logged().at(0).flags, "UMSDR");
   fixture_.ExpectAllGone();
+}
+
+// Also when the request leaves on a connection that was idle: nothing else would arm the timer.
+TEST_F(Timeouts, RouteIdleTimeoutHoldsWhileTheHeadIsAwaited) {
+  auto& forward = std::get<config::ForwardAction>(fixture_.host().routes.back().action);
+  forward.timeout_ms = 0;
+  forward.idle_timeout_ms = 1000;
+  fixture_.Publish();
+  auto client = fixture_.Connect();
+  client->Send(kGet);
+  fixture_.Settle();
+  upstream().Send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  fixture_.Settle();
+  client->TakeReceived();
+  client->Send(kGet);
+  fixture_.Settle();
+  fixture_.Pass(1100);
+  EXPECT_TRUE(client->received().starts_with("HTTP/1.1 504 Gateway Timeout\r\n"));
+  EXPECT_EQ(fixture_.logged().at(1).flags, "SI");
+  fixture_.ExpectAllGone();
+}
+
+TEST_F(Timeouts, HeadsWithoutALimitAreIdleStreams) {
+  fixture_.http().request_headers_timeout_ms = 0;
+  fixture_.http().stream_idle_timeout_ms = 1000;
+  fixture_.Publish();
+  auto silent = fixture_.Connect();
+  auto slow = fixture_.Connect();
+  slow->Send("GET / HT");
+  fixture_.Settle();
+  fixture_.Pass(1100);
+  EXPECT_FALSE(silent->ended());
+  EXPECT_TRUE(slow->received().starts_with("HTTP/1.1 408 Request Timeout\r\n"));
+  EXPECT_TRUE(slow->received().ends_with("stream timeout"));
+  EXPECT_TRUE(slow->ended());
+  EXPECT_EQ(fixture_.logged().at(0).flags, "SI");
+  EXPECT_EQ(fixture_.stats().downstream_rq_idle_timeout.Get(), 1U);
+}
+
+TEST_F(Timeouts, ARequestsTimeBeginsWithItsFirstByte) {
+  fixture_.http().request_headers_timeout_ms = 5000;
+  fixture_.http().request_timeout_ms = 1000;
+  fixture_.Publish();
+  auto slow = fixture_.Connect();
+  fixture_.Pass(500);
+  slow->Send("GET / HT");
+  fixture_.Settle();
+  fixture_.Pass(600);
+  EXPECT_FALSE(slow->ended());
+  fixture_.Pass(500);
+  EXPECT_TRUE(slow->received().starts_with("HTTP/1.1 408 Request Timeout\r\n"));
+  EXPECT_TRUE(slow->received().ends_with("\r\n\r\nrequest timeout"));
+  EXPECT_EQ(fixture_.stats().downstream_rq_timeout.Get(), 1U);
 }
 
 TEST_F(Timeouts, ConnectionsHaveAMaximalDuration) {
