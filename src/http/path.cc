@@ -157,4 +157,16 @@ PathVerdict NormalizePath(std::string& path, const PathOptions& options) {
   return verdict;
 }
 
+void AppendPercentDecoded(std::string_view text, std::string& out) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const int byte = text[i] == '%' ? EscapedByte(text, i) : -1;
+    if (byte < 0) {
+      out += text[i];
+    } else {
+      out += static_cast<char>(byte);
+      i += 2;
+    }
+  }
+}
+
 }  // namespace sluice::http

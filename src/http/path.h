@@ -25,4 +25,7 @@ enum class PathVerdict : std::uint8_t { kOk, kReject, kRedirect };
 // stray '%', overlong UTF-8 and the path parameters of dot segments ("/..;x/").
 PathVerdict NormalizePath(std::string& path, const PathOptions& options);
 
+// %XX as the byte it stands for; what is no such thing stays as it is.
+void AppendPercentDecoded(std::string_view text, std::string& out);
+
 }  // namespace sluice::http

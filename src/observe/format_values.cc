@@ -12,7 +12,7 @@
 #include "base/random.h"
 #include "base/strings.h"
 #include "config/matchers.h"
-#include "http/chars.h"
+#include "http/path.h"
 #include "observe/format.h"
 #include "observe/time_format.h"
 
@@ -132,19 +132,8 @@ OperatorValue QueryParam(const Context& c) {
   if (c.info.request == nullptr) return Missing();
   const auto found = config::FindQueryParameter(c.info.request->path, c.item.text);
   if (!found.has_value()) return Missing();
-  const std::string_view value = *found;
-  if (value.find('%') == std::string_view::npos) return Text(value);
-  for (std::size_t i = 0; i < value.size(); ++i) {
-    const bool pair = value[i] == '%' && i + 2 < value.size();
-    const int high = pair ? http::HexValue(value[i + 1]) : -1;
-    const int low = pair ? http::HexValue(value[i + 2]) : -1;
-    if (high < 0 || low < 0) {
-      c.scratch += value[i];
-    } else {
-      c.scratch += static_cast<char>(high * 16 + low);
-      i += 2;
-    }
-  }
+  if (found->find('%') == std::string_view::npos) return Text(*found);
+  http::AppendPercentDecoded(*found, c.scratch);
   return Text(c.scratch);
 }
 
