@@ -198,10 +198,10 @@ class Exchange final : public filters::Context {
   H1Writer upstream_writer_;
   H1Writer downstream_writer_;
   H1Source upstream_source_;
-  std::string replay_;          // The request body so far, while it may have to be sent again.
-  std::string original_path_;   // Behind info_.original_path.
-  std::string kept_names_;      // Behind the names in info_ after Unpin().
-  std::string upgrade_;         // The protocol asked for.
+  std::string replay_;         // The request body so far, while it may have to be sent again.
+  std::string original_path_;  // Behind info_.original_path.
+  std::string kept_names_;     // Behind the names in info_ after Unpin().
+  std::string upgrade_;        // The protocol asked for.
 
   net::Timer idle_timer_;
   net::Timer request_timer_;
@@ -214,26 +214,26 @@ class Exchange final : public filters::Context {
 
   FailureKind failure_ = FailureKind::kLocalReset;
   unsigned interims_ = 0;
-  bool reply_close_ = false;         // The connection ends with the local reply.
-  bool forward_trailers_ = false;    // To the client.
+  bool reply_close_ = false;       // The connection ends with the local reply.
+  bool forward_trailers_ = false;  // To the client.
   bool replay_queued_ = false;
   bool failed_ = false;
-  bool replying_ = false;            // A filter's reply takes over.
+  bool replying_ = false;  // A filter's reply takes over.
   bool watching_ = false;
   bool route_cleared_ = false;
   bool forwarding_ = false;
   bool keep_replay_ = false;
   bool replaying_ = false;
-  bool request_complete_ = false;    // All of it was read.
+  bool request_complete_ = false;  // All of it was read.
   bool request_end_queued_ = false;
-  bool request_sent_ = false;        // All of it was written upstream.
+  bool request_sent_ = false;  // All of it was written upstream.
   bool request_write_failed_ = false;
   bool stop_request_ = false;
-  bool response_begun_ = false;      // A byte of a response was seen.
-  bool response_started_ = false;    // A head went to the client.
+  bool response_begun_ = false;    // A byte of a response was seen.
+  bool response_started_ = false;  // A head went to the client.
   bool response_end_queued_ = false;
-  bool response_received_ = false;   // The upstream's message is complete.
-  bool response_complete_ = false;   // All of it was written to the client.
+  bool response_received_ = false;  // The upstream's message is complete.
+  bool response_complete_ = false;  // All of it was written to the client.
   bool upstream_keep_alive_ = false;
   bool request_length_changes_ = false;
   bool response_length_changes_ = false;

@@ -47,8 +47,8 @@ FailureReply Describe(FailureKind kind) {
       return Reply(504, "upstream request timeout", "response_timeout",
                    FlagBit(Flag::kUpstreamRequestTimeout));
     case kStreamIdleTimeout:
-      return Reply(408, "stream timeout", "stream_idle_timeout",
-                   FlagBit(Flag::kStreamIdleTimeout), true);
+      return Reply(408, "stream timeout", "stream_idle_timeout", FlagBit(Flag::kStreamIdleTimeout),
+                   true);
     case kRequestTimeout:
       return Reply(408, "request timeout", "request_overall_timeout", 0, true);
     case kRequestHeaderTimeout:
@@ -64,8 +64,8 @@ FailureReply Describe(FailureKind kind) {
       return Reply(0, "", "downstream_remote_disconnect",
                    FlagBit(Flag::kDownstreamConnectionTermination), true);
     case kDownstreamProtocolError:
-      return Reply(400, "Bad Request", "http1.codec_error",
-                   FlagBit(Flag::kDownstreamProtocolError), true);
+      return Reply(400, "Bad Request", "http1.codec_error", FlagBit(Flag::kDownstreamProtocolError),
+                   true);
     case kUpgradeRefused:
       return Reply(403, "", "upgrade_failed");
     case kPathRejected:

@@ -10,12 +10,34 @@
 namespace sluice::proxy {
 
 enum class FailureKind : std::uint8_t {
-  kRouteNotFound, kClusterNotFound, kNoHealthyUpstream, kUpstreamOverflow, kConnectFailed,
-  kConnectTimeout, kUpstreamClosed, kUpstreamReset, kUpstreamProtocolError, kLocalReset,
-  kResponseTimeout, kStreamIdleTimeout, kRequestTimeout, kRequestHeaderTimeout,
-  kMaxStreamDuration, kUpstreamMaxStreamDuration, kDownstreamGone, kDownstreamProtocolError,
-  kUpgradeRefused, kPathRejected, kAbsolutePathRejected, kMissingHost, kUnderscores, kTlsRequired,
-  kDropOverload, kOverload, kBodyTooLarge, kExpectationFailed,
+  kRouteNotFound,
+  kClusterNotFound,
+  kNoHealthyUpstream,
+  kUpstreamOverflow,
+  kConnectFailed,
+  kConnectTimeout,
+  kUpstreamClosed,
+  kUpstreamReset,
+  kUpstreamProtocolError,
+  kLocalReset,
+  kResponseTimeout,
+  kStreamIdleTimeout,
+  kRequestTimeout,
+  kRequestHeaderTimeout,
+  kMaxStreamDuration,
+  kUpstreamMaxStreamDuration,
+  kDownstreamGone,
+  kDownstreamProtocolError,
+  kUpgradeRefused,
+  kPathRejected,
+  kAbsolutePathRejected,
+  kMissingHost,
+  kUnderscores,
+  kTlsRequired,
+  kDropOverload,
+  kOverload,
+  kBodyTooLarge,
+  kExpectationFailed,
 };
 
 enum class Side : std::uint8_t { kDownstream, kUpstream };
@@ -27,11 +49,11 @@ struct Failure {
 };
 
 struct FailureReply {
-  int status;                  // 0: nothing can be answered (the client is gone).
+  int status;  // 0: nothing can be answered (the client is gone).
   std::string_view body;
   std::string_view details;
   observe::ResponseFlags flags;
-  bool close;                  // The downstream connection cannot be used again.
+  bool close;  // The downstream connection cannot be used again.
 };
 FailureReply Describe(FailureKind kind);
 

@@ -28,8 +28,8 @@ net::Task<void> Exchange::Forward() {
       if (!co_await FlushDownstream()) break;
     }
     StartRequest();
-    const bool filtered = !chain_.empty() && !replaying_ &&
-                          request_.body.kind != http::BodyFraming::Kind::kNone;
+    const bool filtered =
+        !chain_.empty() && !replaying_ && request_.body.kind != http::BodyFraming::Kind::kNone;
     if (!filtered && PumpRequest() == Pump::kDone) {
       co_await DriveResponse();
     } else if (!stopped()) {
@@ -126,9 +126,9 @@ std::uint64_t Exchange::UpstreamMs() const {
   const base::Monotonic from = info_.upstream_request_end == base::Monotonic()
                                    ? info_.upstream_ready
                                    : info_.upstream_request_end;
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(
-                      info_.upstream_response_end - from)
-                      .count();
+  const auto ms =
+      std::chrono::duration_cast<std::chrono::milliseconds>(info_.upstream_response_end - from)
+          .count();
   return ms < 0 ? 0 : static_cast<std::uint64_t>(ms);
 }
 

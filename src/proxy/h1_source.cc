@@ -3,8 +3,8 @@
 namespace sluice::proxy {
 namespace {
 
-// One block of the pool is what a body uses; only a trailer line that fills one makes it grow, up to
-// what the parser allows.
+// One block of the pool is what a body uses; only a trailer line that fills one makes it grow, up
+// to what the parser allows.
 constexpr std::size_t kBodyBufferBytes = 4 * net::BufferPool::kBlockBytes;
 
 }  // namespace

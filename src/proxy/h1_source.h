@@ -15,10 +15,10 @@ namespace sluice::proxy {
 
 enum class BodyStep : std::uint8_t {
   kPiece,
-  kEnd,      // The message is complete; trailers, if any, are in the parser.
+  kEnd,  // The message is complete; trailers, if any, are in the parser.
   kBlocked,
-  kGone,     // The peer closed or reset before the end.
-  kBroken,   // The peer broke the rules of HTTP/1.
+  kGone,    // The peer closed or reset before the end.
+  kBroken,  // The peer broke the rules of HTTP/1.
 };
 
 struct BodyRead {

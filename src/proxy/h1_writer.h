@@ -2,7 +2,8 @@
 // What is to be written to an HTTP/1 stream next: heads and chunk lines of our own, body pieces by
 // reference, sent together in one gathered write.
 //
-// Loop's thread. Referenced pieces must stay valid until Flush() answered kOk. Pooled with exchanges.
+// Loop's thread. Referenced pieces must stay valid until Flush() answered kOk. Pooled with
+// exchanges.
 
 #include <array>
 #include <cstddef>

@@ -7,8 +7,7 @@ namespace {
 
 using Action = config::HeaderAddition::Action;
 
-void AddOne(const config::HeaderAddition& addition, std::string_view value,
-            http::Fields& fields) {
+void AddOne(const config::HeaderAddition& addition, std::string_view value, http::Fields& fields) {
   if (value.empty() && !addition.keep_empty) return;
   const http::Name id = http::FindName(addition.name);
   if (addition.action == Action::kAppend) {

@@ -31,8 +31,7 @@ std::optional<FailureKind> CheckRequestHead(const config::HttpConnectionManager&
 
 // Forwarding fields, request id, internal fields; sets `head.scheme` and `info.remote`.
 void PrepareRequestFields(const config::HttpConnectionManager& http, const RequestOrigin& origin,
-                          base::Random& random, http::RequestHead& head,
-                          observe::StreamInfo& info);
+                          base::Random& random, http::RequestHead& head, observe::StreamInfo& info);
 
 // Fields only an internal client may send; the table names more of them.
 void RemoveInternalFields(const config::RouteTable& table, http::Fields& fields);

@@ -12,9 +12,9 @@
 namespace sluice::proxy {
 
 struct ResponseFacts {
-  std::string_view date;                       // IMF-fixdate of now.
-  std::string_view request_id;                 // "": the request had none.
-  std::optional<std::uint64_t> upstream_ms;    // Set: x-envoy-upstream-service-time.
+  std::string_view date;                     // IMF-fixdate of now.
+  std::string_view request_id;               // "": the request had none.
+  std::optional<std::uint64_t> upstream_ms;  // Set: x-envoy-upstream-service-time.
   bool from_upstream = false;
 };
 

@@ -14,10 +14,10 @@ namespace sluice::proxy {
 struct TryFacts {
   FailureKind failure;
   http::Method method;
-  bool reused_connection;   // It had carried a response before.
-  bool response_begun;      // Any byte of a response was seen.
-  bool anything_sent;       // The kernel took a byte of the request.
-  bool body_replayable;     // There is none, or all of it is kept.
+  bool reused_connection;  // It had carried a response before.
+  bool response_begun;     // Any byte of a response was seen.
+  bool anything_sent;      // The kernel took a byte of the request.
+  bool body_replayable;    // There is none, or all of it is kept.
   bool replayed_already;
 };
 

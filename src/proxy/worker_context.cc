@@ -69,8 +69,7 @@ void WorkerContext::Adopt(std::shared_ptr<const config::Snapshot> snapshot) {
   });
 }
 
-LocalPtr<ListenerEntry> WorkerContext::EntryFor(
-    std::shared_ptr<const config::Listener> listener) {
+LocalPtr<ListenerEntry> WorkerContext::EntryFor(std::shared_ptr<const config::Listener> listener) {
   LocalPtr<ListenerEntry>& entry = entries_[listener->name];
   if (!entry) {
     entry = LocalPtr<ListenerEntry>(new ListenerEntry);
@@ -103,10 +102,10 @@ LocalPtr<ListenerPlan> WorkerContext::MakePlan(std::shared_ptr<const config::Lis
   plan->chain = &plan->listener->filter_chains.front();
   plan->http = plan->chain->http.get();
   const config::HttpConnectionManager& http = *plan->http;
-  plan->stats = &options_.registry.Get<observe::HttpStats>(observe::Scope::kHttp,
-                                                           http.stat_prefix, options_.worker);
-  plan->cors = &options_.registry.Get<observe::CorsStats>(observe::Scope::kCors,
-                                                          http.stat_prefix, options_.worker);
+  plan->stats = &options_.registry.Get<observe::HttpStats>(observe::Scope::kHttp, http.stat_prefix,
+                                                           options_.worker);
+  plan->cors = &options_.registry.Get<observe::CorsStats>(observe::Scope::kCors, http.stat_prefix,
+                                                          options_.worker);
   for (const config::HttpFilter& filter : http.filters) {
     if (const auto* router = std::get_if<config::RouterFilter>(&filter.config)) {
       plan->suppress_envoy_headers = router->suppress_envoy_headers;

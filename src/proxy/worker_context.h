@@ -98,13 +98,13 @@ struct ListenerPlan {
   ListenerPlan& operator=(const ListenerPlan&) = delete;
 
   std::uint32_t references = 0;
-  std::uint64_t id = 0;                // Never used again for another plan.
+  std::uint64_t id = 0;  // Never used again for another plan.
   std::shared_ptr<const config::Listener> listener;
   const config::FilterChain* chain = nullptr;
   const config::HttpConnectionManager* http = nullptr;
   observe::HttpStats* stats = nullptr;
   observe::CorsStats* cors = nullptr;
-  bool filters = false;                // Any filter but the router.
+  bool filters = false;  // Any filter but the router.
   bool suppress_envoy_headers = false;
   LocalPtr<LogPlan> log;
   Retire retire;
@@ -114,8 +114,8 @@ struct ListenerPlan {
 struct ListenerEntry {
   std::uint32_t references = 0;
   std::string name;
-  LocalPtr<ListenerPlan> plan;   // Never null; refreshed by WorkerContext::PlanOf.
-  std::uint64_t version = 0;     // Of the snapshots, when it was looked up.
+  LocalPtr<ListenerPlan> plan;  // Never null; refreshed by WorkerContext::PlanOf.
+  std::uint64_t version = 0;    // Of the snapshots, when it was looked up.
 };
 
 class WorkerContext {
@@ -152,8 +152,8 @@ class WorkerContext {
   LocalPtr<ListenerEntry> EntryFor(std::shared_ptr<const config::Listener> listener);
   // Of the current snapshot, or the last one that had the listener.
   const LocalPtr<ListenerPlan>& PlanOf(ListenerEntry& entry);
-  base::WallTime WallNow();      // From loop().now(); at most a second's drift between readings.
-  std::string_view DateText();   // IMF-fixdate of now.
+  base::WallTime WallNow();     // From loop().now(); at most a second's drift between readings.
+  std::string_view DateText();  // IMF-fixdate of now.
   std::uint64_t NextId() { return next_id_ += 1; }
   void CountExchange(int change) { exchanges_ += static_cast<std::size_t>(change); }
   std::unique_ptr<Exchange> TakeExchange();

@@ -148,8 +148,9 @@ TEST_F(Pin, TunnelsHoldNoConfiguration) {
         "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n");
     fixture_.Settle();
     upstream(static_cast<std::size_t>(i))
-        .Send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n"
-              "Upgrade: websocket\r\n\r\n");
+        .Send(
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n"
+            "Upgrade: websocket\r\n\r\n");
     fixture_.Settle();
     PublishStamped(base::Cat("n", i));
     EXPECT_EQ(holder().alive(), 1U);

@@ -36,8 +36,8 @@ TEST_F(Relay, ALargeUploadArrivesWhole) {
   fixture_.Publish();
   auto client = fixture_.Connect();
   constexpr std::size_t kBytes = 1024 * 1024;
-  client->Send(base::Cat("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: ", kBytes,
-                         "\r\n\r\n"));
+  client->Send(
+      base::Cat("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: ", kBytes, "\r\n\r\n"));
   std::string body(kBytes, 'x');
   for (std::size_t i = 0; i < kBytes; ++i) body[i] = static_cast<char>('a' + i % 23);
   client->Send(body);

@@ -79,8 +79,8 @@ TEST_F(Retry, APostThatMayHaveArrivedIsNotReplayed) {
       upstream(0).Close();
     }
   };
-  const std::string got = fixture_.Ask(
-      *client, "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nabcde");
+  const std::string got =
+      fixture_.Ask(*client, "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nabcde");
   EXPECT_TRUE(got.starts_with("HTTP/1.1 503 Service Unavailable\r\n")) << got;
   EXPECT_EQ(fixture_.upstreams().size(), 1U);
   EXPECT_EQ(fixture_.logged().at(1).flags, "UC");

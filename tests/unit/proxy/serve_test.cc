@@ -132,8 +132,8 @@ TEST_F(Serve, AnEarlyResponseIsForwardedAndTheRestOfTheBodyRead) {
   EXPECT_EQ(fixture_.stats().downstream_rq_response_before_rq_complete.Get(), 1U);
   client->Send("defghij");
   fixture_.Settle();
-  EXPECT_TRUE(fixture_.Ask(*client, "GET /direct HTTP/1.1\r\nHost: a.test\r\n\r\n")
-                  .ends_with("fine\n"));
+  EXPECT_TRUE(
+      fixture_.Ask(*client, "GET /direct HTTP/1.1\r\nHost: a.test\r\n\r\n").ends_with("fine\n"));
   fixture_.ExpectAllGone();
 }
 
