@@ -36,7 +36,9 @@ TEST(Admin, ClustersAndStatisticsCountRealRequests) {
   const std::string host = base::Cat("app::127.0.0.1:", origin.port(), "::");
   // A worker counts after the answer has left.
   EXPECT_TRUE(Eventually([&] {
-    return proxy.Admin("GET", "/clusters").body.find(host + "rq_error::1\n") != std::string::npos;
+    const std::string now = proxy.Admin("GET", "/clusters").body;
+    return now.find(host + "rq_error::1\n") != std::string::npos &&
+           now.find(host + "rq_active::0\n") != std::string::npos;
   }));
   const std::string text = proxy.Admin("GET", "/clusters").body;
   for (const std::string_view line :
