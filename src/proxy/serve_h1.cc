@@ -177,7 +177,7 @@ H1Server::Step H1Server::TakeHead(std::size_t bytes) {
   ++requests_;
   writer_ = &exchange_->downstream_writer();
   writer_->Reset(&stream(), &stats().downstream_cx_tx_bytes_total);
-  chunked_ = until_close_ = shut_down_at_end_ = false;
+  chunked_ = until_close_ = shut_down_at_end_ = refused_ = false;
   close_ = bytes == 0;
   // The parser wants to hear that it is done also when there is no body.
   request_complete_ = bytes != 0 && request.body.kind == Kind::kNone &&
@@ -266,7 +266,7 @@ void H1Server::OnLingerOver(void* self) {
 // So the client is told that nothing more comes, and given some time to stop sending.
 net::Task<void> H1Server::Linger() {
   if (stream().closed()) co_return;
-  if (request_complete_ && input_.empty() && !stream().ReadyToRead()) co_return;
+  if (!refused_ && request_complete_ && input_.empty() && !stream().ReadyToRead()) co_return;
   if (linger_ms_ == 0) co_return;
   stream().ShutdownWrite();
   linger_over_ = false;
@@ -320,6 +320,7 @@ void H1Server::QueueHead(http::ResponseHead& head, bool close) {
   if (head.body.kind == Kind::kChunked && old) head.body = {Kind::kUntilClose, 0};
   chunked_ = head.body.kind == Kind::kChunked;
   until_close_ = head.body.kind == Kind::kUntilClose;
+  refused_ = close;
   close_ = close || until_close_ || MustClose();
   if (close_ && draining_ && !tunnel) stats().downstream_cx_drain_close.Add();
   std::string_view connection;

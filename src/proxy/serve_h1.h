@@ -100,7 +100,8 @@ class H1Server final : public Downstream {
   bool head_timed_out_ = false;
   bool head_begun_ = false;
   bool linger_over_ = false;
-  bool close_ = false;  // After the response.
+  bool close_ = false;    // After the response.
+  bool refused_ = false;  // We end it against the client's will: more may be on its way.
   bool request_complete_ = false;
   bool continue_owed_ = false;  // The client may wait for a 100 before it sends its body.
   bool chunked_ = false;        // The response's framing.
