@@ -70,7 +70,7 @@ void Cluster::SetHosts(std::shared_ptr<const HostSet> hosts) {
   }
   for (HostPool* pool : gone) {
     ++pool->refs;
-    CloseIdleOf(*pool, true);
+    CloseIdleOf(*pool);
     UnrefPool(pool);
   }
   WakePending();
@@ -170,14 +170,10 @@ void Cluster::UnbookConnection(HostPool& pool, Booking booking) {
   WakePending();
 }
 
-void Cluster::CloseIdleOf(HostPool& pool, bool all) {
+void Cluster::CloseIdleOf(HostPool& pool) {
+  // Closing calls back into the pool: it is empty by then.
   std::vector<std::unique_ptr<Connection>> closing;
   closing.swap(pool.idle);
-  if (!all) {
-    for (auto& connection : closing) {
-      if (connection->epoch_ == epoch_) pool.idle.push_back(std::move(connection));
-    }
-  }
 }
 
 void Cluster::CloseIdle() {
@@ -187,7 +183,7 @@ void Cluster::CloseIdle() {
     pools.push_back(pool);
   }
   for (HostPool* pool : pools) {
-    CloseIdleOf(*pool, true);
+    CloseIdleOf(*pool);
     UnrefPool(pool);
   }
 }

@@ -90,7 +90,7 @@ class Cluster {
  private:
   friend class Connection;
   void TakeBreaker(std::shared_ptr<SharedBreaker> breaker);
-  void CloseIdleOf(HostPool& pool, bool all);
+  void CloseIdleOf(HostPool& pool);
   // The idle connection that this is leaves the pool and is closed.
   void DropIdle(Connection& connection);
 

@@ -139,6 +139,11 @@ bool Attempt::TakeCredit() {
   return true;
 }
 
+bool Attempt::Dropped() {
+  if (!dropped_.has_value()) dropped_ = cluster_.ShouldDrop();
+  return *dropped_;
+}
+
 bool Attempt::ChooseHost() {
   if (pool_ != nullptr) return true;
   HostPool* pool = cluster_.PickHost();
@@ -151,7 +156,7 @@ bool Attempt::ChooseHost() {
 }
 
 bool Attempt::TryAcquireIdle() {
-  if (closed_ || acquired() || cluster_.ShouldDrop()) return false;
+  if (closed_ || acquired() || Dropped()) return false;
   if (!TakeCredit() || !ChooseHost()) return false;
   connection_ = cluster_.TakeIdle(*pool_);
   if (connection_ == nullptr) return false;
@@ -161,7 +166,7 @@ bool Attempt::TryAcquireIdle() {
 
 net::Task<AcquireResult> Attempt::Acquire(bool fresh_only) {
   observe::ClusterStats& stats = cluster_.stats();
-  if (cluster_.ShouldDrop()) co_return AcquireResult::kDropped;
+  if (Dropped()) co_return AcquireResult::kDropped;
   if (!TakeCredit()) {
     stats.upstream_rq_pending_overflow.Add();
     co_return AcquireResult::kOverflow;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -105,6 +106,7 @@ class Attempt {
   friend class Cluster;
   enum class Wait : std::uint8_t { kGo, kTimeout, kClosed, kOverflow };
   bool TakeCredit();
+  bool Dropped();
   bool ChooseHost();
   net::Task<AcquireResult> Connect();
   net::Task<Wait> WaitPending(std::uint64_t timeout_ms);
@@ -121,7 +123,8 @@ class Attempt {
   Attempt* pending_next_ = nullptr;
   Attempt* pending_previous_ = nullptr;
   std::string failure_;
-  std::uint8_t booking_ = 0;  // Of `connecting_`: Cluster::Booking.
+  std::uint8_t booking_ = 0;     // Of `connecting_`: Cluster::Booking.
+  std::optional<bool> dropped_;  // The dice are rolled once per attempt.
   bool credited_ = false;
   bool pending_ = false;
   bool timed_out_ = false;
