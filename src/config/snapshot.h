@@ -16,6 +16,8 @@
 #include "config/cluster.h"
 #include "config/listener.h"
 #include "config/route.h"
+#include "config/runtime.h"
+#include "config/secret.h"
 
 namespace sluice::config {
 
@@ -74,8 +76,10 @@ class ShardedMap {
 struct Snapshot {
   std::uint64_t generation = 0;    // Counts publications; for logs and tests, not for decisions.
   ShardedMap<Listener> listeners;  // Warm ones only.
-  ShardedMap<RouteTable> route_tables;  // By RouteConfiguration name (RDS).
-  ShardedMap<Cluster> clusters;         // Warm ones only.
+  ShardedMap<RouteTable> route_tables;     // By RouteConfiguration name (RDS).
+  ShardedMap<Cluster> clusters;            // Warm ones only.
+  ShardedMap<Secret> secrets;              // By SDS name: static ones and delivered ones.
+  std::shared_ptr<const Runtime> runtime;  // Null: no layer has a value.
 };
 
 // Which names differ from the snapshot published before. What adopt() visits.
@@ -83,8 +87,13 @@ struct ChangeList {
   std::vector<std::string> listeners;
   std::vector<std::string> route_tables;
   std::vector<std::string> clusters;
+  std::vector<std::string> secrets;
+  bool runtime = false;
 
-  bool empty() const { return listeners.empty() && route_tables.empty() && clusters.empty(); }
+  bool empty() const {
+    return listeners.empty() && route_tables.empty() && clusters.empty() && secrets.empty() &&
+           !runtime;
+  }
 };
 
 }  // namespace sluice::config
