@@ -11,7 +11,7 @@
 #include "http/head.h"
 #include "net/stream.h"
 #include "net/waiter.h"
-#include "proxy/h1_source.h"
+#include "proxy/body_read.h"
 #include "proxy/worker_context.h"
 
 namespace sluice::proxy {
@@ -22,6 +22,8 @@ struct ConnectionFacts {
   const base::Address& local;
   std::uint64_t id;
   bool tls;
+  http::Version protocol;  // Of its heads; HTTP/1.0 and 1.1 are one here.
+  bool response_trailers;  // They reach the client.
 };
 
 class Downstream {

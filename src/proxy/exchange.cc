@@ -84,7 +84,7 @@ void Exchange::Begin(Downstream& downstream) {
   log_ = plan_->log;
   http_ = plan_->http;
   stats_ = plan_->stats;
-  forward_trailers_ = http_->h1.keep_trailers;
+  forward_trailers_ = facts.response_trailers;
   if (context_.snapshots().current() != nullptr) pin_ = context_.snapshots().Pin();
 
   info_.direct_remote = &facts.remote;
@@ -99,7 +99,7 @@ void Exchange::Begin(Downstream& downstream) {
   info_.start_wall = context_.WallNow();
 
   stats_->downstream_rq_total.Add();
-  stats_->downstream_rq_http1_total.Add();
+  if (facts.protocol != http::Version::kHttp2) stats_->downstream_rq_http1_total.Add();
   stats_->rq_total.Add();
   stats_->downstream_rq_active.Add(1);
   context_.CountExchange(1);
@@ -166,7 +166,7 @@ void Exchange::Fail(FailureKind kind) {
   }
   if (attempt_.has_value() && attempt_->acquired() && !response_received_) {
     observe::ClusterStats& cluster = attempt_->stats();
-    const bool theirs = kind == FailureKind::kUpstreamClosed;
+    const bool theirs = kind == FailureKind::kUpstreamClosed || kind == FailureKind::kUpstreamReset;
     (theirs ? cluster.upstream_rq_rx_reset : cluster.upstream_rq_tx_reset).Add();
   }
   if (response_started_ && !response_complete_) {
@@ -290,6 +290,7 @@ void Exchange::End() {
   const WorkerHooks& hooks = context_.options().hooks;
   if (hooks.ended != nullptr) hooks.ended(hooks.owner, info_);
 
+  CloseUpstreamStream();
   attempt_.reset();
   log_.reset();
   http_ = nullptr;
@@ -305,18 +306,16 @@ void Exchange::End() {
   request_.Clear();
   response_.Clear();
   failure_ = FailureKind::kLocalReset;
-  upstream_writer_.Reset(nullptr, nullptr);
   downstream_writer_.Reset(nullptr, nullptr);
-  upstream_source_ = {};
   replay_.clear();
   if (replay_.capacity() > kKeptReplayCapacity) replay_.shrink_to_fit();
   interims_ = 0;
   reply_close_ = forward_trailers_ = replay_queued_ = false;
   failed_ = replying_ = watching_ = route_cleared_ = forwarding_ = false;
   keep_replay_ = replaying_ = false;
-  request_complete_ = request_end_queued_ = request_sent_ = request_write_failed_ = false;
+  request_complete_ = request_end_queued_ = request_sent_ = false;
   stop_request_ = response_begun_ = response_started_ = response_end_queued_ = false;
-  response_received_ = response_complete_ = upstream_keep_alive_ = false;
+  response_received_ = response_complete_ = false;
   request_length_changes_ = response_length_changes_ = tunnel_ = false;
 }
 

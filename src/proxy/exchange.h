@@ -23,10 +23,11 @@
 #include "observe/stream_info.h"
 #include "proxy/downstream.h"
 #include "proxy/failure.h"
-#include "proxy/h1_source.h"
 #include "proxy/h1_writer.h"
 #include "proxy/header_mutation.h"
 #include "proxy/snapshot_pin.h"
+#include "proxy/upstream_h1.h"
+#include "proxy/upstream_stream.h"
 #include "proxy/worker_context.h"
 #include "upstream/pool.h"
 
@@ -115,6 +116,8 @@ class Exchange final : public filters::Context {
   net::Task<void> Forward();
   bool StartTry();
   void FailAcquire(upstream::AcquireResult result);
+  void OpenUpstream();
+  void CloseUpstreamStream();
   void StartRequest();
   bool MustContinue() const;
   void QueueContinue();
@@ -156,6 +159,7 @@ class Exchange final : public filters::Context {
   Pump PumpRequest();
   Pump PumpResponse();
   BodyRead NextRequestPiece(bool may_read);
+  void FailRead(BodyStep step);
   void QueueRequestPiece(std::string_view piece);
   void QueueRequestEnd(const http::Fields& trailers);
   void QueueResponseEnd(const http::Fields& trailers);
@@ -195,9 +199,9 @@ class Exchange final : public filters::Context {
   unsigned response_resumes_ = 0;
 
   std::optional<upstream::Attempt> attempt_;
-  H1Writer upstream_writer_;
+  UpstreamStream* upstream_ = nullptr;  // Once attempt_ has acquired: h1_upstream_.
+  H1Upstream h1_upstream_;
   H1Writer downstream_writer_;
-  H1Source upstream_source_;
   std::string replay_;         // The request body so far, while it may have to be sent again.
   std::string original_path_;  // Behind info_.original_path.
   std::string kept_names_;     // Behind the names in info_ after Unpin().
@@ -227,14 +231,12 @@ class Exchange final : public filters::Context {
   bool request_complete_ = false;  // All of it was read.
   bool request_end_queued_ = false;
   bool request_sent_ = false;  // All of it was written upstream.
-  bool request_write_failed_ = false;
   bool stop_request_ = false;
   bool response_begun_ = false;    // A byte of a response was seen.
   bool response_started_ = false;  // A head went to the client.
   bool response_end_queued_ = false;
   bool response_received_ = false;  // The upstream's message is complete.
   bool response_complete_ = false;  // All of it was written to the client.
-  bool upstream_keep_alive_ = false;
   bool request_length_changes_ = false;
   bool response_length_changes_ = false;
   bool tunnel_ = false;

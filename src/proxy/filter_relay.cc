@@ -41,6 +41,7 @@ net::Task<void> Exchange::FilterRequest() {
         break;
       }
       case BodyStep::kGone:
+      case BodyStep::kReset:
         Fail(FailureKind::kDownstreamGone);
         co_return;
       case BodyStep::kBroken:
@@ -96,7 +97,7 @@ net::Task<bool> Exchange::PassRequestTrailers() {
 net::Task<void> Exchange::FilterResponse() {
   ArmCommit();
   while (!stopped()) {
-    const BodyRead read = upstream_source_.Next(downstream_->QueueEmpty());
+    const BodyRead read = upstream_->ReadBody(downstream_->QueueEmpty());
     switch (read.step) {
       case BodyStep::kPiece:
         if (!co_await PassResponsePiece(read.piece, filters::End::kNo)) co_return;
@@ -104,7 +105,7 @@ net::Task<void> Exchange::FilterResponse() {
       case BodyStep::kEnd: {
         info_.upstream_response_end = context_.loop().now();
         response_received_ = true;
-        http::Fields trailers = upstream_source_.parser->trailers();
+        http::Fields trailers = upstream_->trailers();
         // A response without a body has said so with its head.
         if (response_.body.kind != http::BodyFraming::Kind::kNone) {
           const bool passed = trailers.empty() ? co_await PassResponsePiece({}, filters::End::kYes)
@@ -121,16 +122,16 @@ net::Task<void> Exchange::FilterResponse() {
           if (!co_await FlushDownstream()) co_return;
           break;
         }
-        co_await attempt_->connection().stream().WaitReadable();
+        co_await upstream_->WaitRead();
         break;
       case BodyStep::kGone:
+      case BodyStep::kReset:
       case BodyStep::kBroken:
         if (!downstream_->QueueEmpty()) {
           if (!co_await FlushDownstream()) co_return;
           break;
         }
-        Fail(read.step == BodyStep::kGone ? FailureKind::kUpstreamClosed
-                                          : FailureKind::kUpstreamProtocolError);
+        FailRead(read.step);
         co_return;
     }
     Touch();

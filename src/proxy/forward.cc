@@ -1,7 +1,6 @@
 // One try after the other: a connection of the cluster, the request on it, the response from it.
 #include <chrono>
 
-#include "http/h1_codec.h"
 #include "proxy/exchange.h"
 #include "proxy/retry.h"
 
@@ -95,15 +94,27 @@ void Exchange::QueueContinue() {
   downstream_->QueueInterim(response_);
 }
 
+// By the protocol of what was acquired.
+void Exchange::OpenUpstream() {
+  h1_upstream_.Open(*attempt_);
+  upstream_ = &h1_upstream_;
+}
+
+void Exchange::CloseUpstreamStream() {
+  if (upstream_ == nullptr) return;
+  upstream_ = nullptr;
+  h1_upstream_.Reset();
+}
+
 // Queues the request head on the connection of the attempt.
 void Exchange::StartRequest() {
-  upstream::Connection& connection = attempt_->connection();
-  net::Stream& stream = connection.stream();
-  observe::ClusterStats& stats = attempt_->stats();
-  const upstream::Host& host = connection.host();
+  OpenUpstream();
+  const UpstreamFacts facts = upstream_->facts();
+  const upstream::Host& host = facts.host;
   info_.upstream_connected = true;
+  info_.upstream_protocol = facts.protocol;
   info_.upstream_remote = host.address;
-  info_.upstream_local = stream.local();
+  info_.upstream_local = facts.local;
   info_.upstream_hostname.assign(host.hostname);
   info_.upstream_ready = context_.loop().now();
 
@@ -112,13 +123,9 @@ void Exchange::StartRequest() {
   }
   using Kind = http::BodyFraming::Kind;
   const http::BodyFraming& body = request_.body;
-  keep_replay_ = connection.reused() && body.kind != Kind::kNone &&
+  keep_replay_ = facts.reused && body.kind != Kind::kNone &&
                  (body.kind != Kind::kLength || body.length <= kReplayBytesMax);
-  upstream_writer_.Reset(&stream, &stats.upstream_cx_tx_bytes_total);
-  upstream_source_ = {&stream, &connection.input(), &connection.parser(),
-                      &stats.upstream_cx_rx_bytes_total, false};
-  http::EncodeRequestHead(request_, request_.upgrade ? "upgrade" : "", upstream_writer_.text());
-  upstream_writer_.TextAdded();
+  upstream_->QueueHead(request_);
 }
 
 // From the request's last byte (or the connection, when that never went out) to the response's.
@@ -137,9 +144,9 @@ bool Exchange::Replayable() {
   const TryFacts facts = {
       .failure = failure_,
       .method = request_.method,
-      .reused_connection = attempt_->connection().reused(),
+      .reused_connection = upstream_->facts().reused,
       .response_begun = response_begun_,
-      .anything_sent = upstream_writer_.sent_bytes() > 0,
+      .anything_sent = upstream_->sent_bytes() > 0,
       .body_replayable = request_.body.kind == http::BodyFraming::Kind::kNone ||
                          (keep_replay_ && request_complete_),
       .replayed_already = replaying_,
@@ -149,13 +156,12 @@ bool Exchange::Replayable() {
 
 void Exchange::PrepareReplay() {
   attempt_->stats().upstream_rq_retry.Add();
-  upstream_writer_.Reset(nullptr, nullptr);
-  upstream_source_ = {};
+  CloseUpstreamStream();
   attempt_.reset();
   failed_ = false;
   replaying_ = true;
   replay_queued_ = false;
-  request_end_queued_ = request_sent_ = request_write_failed_ = stop_request_ = false;
+  request_end_queued_ = request_sent_ = stop_request_ = false;
   Touch();
 }
 
@@ -165,15 +171,12 @@ void Exchange::FinishTry() {
   if (attempt_->acquired()) {
     if (response_received_) {
       if (!tunnel_) attempt_->stats().upstream_rq_time.Record(UpstreamMs());
-      const bool reusable = request_sent_ && !request_write_failed_ && upstream_keep_alive_ &&
-                            !tunnel_ && !failed_ && attempt_->connection().input().empty();
-      attempt_->Finish(reusable);
+      upstream_->Finish(request_sent_ && !tunnel_ && !failed_);
     } else {
-      info_.upstream_transport_failure.assign(attempt_->connection().stream().failure());
+      info_.upstream_transport_failure.assign(upstream_->failure());
     }
   }
-  upstream_writer_.Reset(nullptr, nullptr);
-  upstream_source_ = {};
+  CloseUpstreamStream();
   attempt_.reset();
 }
 

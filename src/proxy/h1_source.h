@@ -4,27 +4,15 @@
 // Loop's thread. Nobody waits in here: kBlocked says that the stream must become readable first.
 
 #include <cstddef>
-#include <string_view>
+#include <cstdint>
 
 #include "http/h1_codec.h"
 #include "net/buffer.h"
 #include "net/stream.h"
 #include "observe/cells.h"
+#include "proxy/body_read.h"
 
 namespace sluice::proxy {
-
-enum class BodyStep : std::uint8_t {
-  kPiece,
-  kEnd,  // The message is complete; trailers, if any, are in the parser.
-  kBlocked,
-  kGone,    // The peer closed or reset before the end.
-  kBroken,  // The peer broke the rules of HTTP/1.
-};
-
-struct BodyRead {
-  BodyStep step;
-  std::string_view piece;  // kPiece: valid until the next call that may read, or Release.
-};
 
 enum class FillStep : std::uint8_t { kFilled, kBlocked, kEof, kError, kFull };
 

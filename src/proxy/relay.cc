@@ -35,26 +35,25 @@ void Exchange::QueueRequestPiece(std::string_view piece) {
     keep_replay_ = replay_.size() + piece.size() <= kReplayBytesMax;
     if (keep_replay_) replay_.append(piece);
   }
-  upstream_writer_.AddPiece(piece, request_.body.kind == Kind::kChunked && !tunnel_);
+  upstream_->QueueBody(piece);
 }
 
 void Exchange::QueueRequestEnd(const http::Fields& trailers) {
   request_end_queued_ = true;
-  if (request_.body.kind == Kind::kChunked && !tunnel_) upstream_writer_.AddLastChunk(trailers);
+  upstream_->QueueEnd(trailers);
 }
 
 void Exchange::OnRequestSent() {
   request_sent_ = true;
   info_.upstream_request_end = context_.loop().now();
-  if (tunnel_) attempt_->connection().stream().ShutdownWrite();
 }
 
 // As much as goes without waiting. kStopped: the request driver has nothing more to do.
 Exchange::Pump Exchange::PumpRequest() {
   while (true) {
     bool blocked = false;
-    while (!blocked && !request_end_queued_ && !upstream_writer_.full()) {
-      const BodyRead read = NextRequestPiece(upstream_writer_.empty());
+    while (!blocked && !request_end_queued_ && !upstream_->QueueFull()) {
+      const BodyRead read = NextRequestPiece(upstream_->QueueEmpty());
       switch (read.step) {
         case BodyStep::kPiece:
           QueueRequestPiece(read.piece);
@@ -63,10 +62,11 @@ Exchange::Pump Exchange::PumpRequest() {
           QueueRequestEnd(downstream_->request_trailers());
           break;
         case BodyStep::kBlocked:
-          if (upstream_writer_.empty()) return Pump::kNeedRead;
+          if (upstream_->QueueEmpty()) return Pump::kNeedRead;
           blocked = true;
           break;
         case BodyStep::kGone:
+        case BodyStep::kReset:
           Fail(FailureKind::kDownstreamGone);
           return Pump::kStopped;
         case BodyStep::kBroken:
@@ -74,14 +74,13 @@ Exchange::Pump Exchange::PumpRequest() {
           return Pump::kStopped;
       }
     }
-    switch (upstream_writer_.Flush()) {
+    switch (upstream_->Flush()) {
       case net::IoStatus::kOk:
         break;
       case net::IoStatus::kWouldBlock:
         return Pump::kNeedWrite;
       default:
         // It may have answered before it stopped listening: reading the response tells.
-        request_write_failed_ = true;
         if (tunnel_) Fail(FailureKind::kUpstreamClosed);
         return Pump::kStopped;
     }
@@ -107,7 +106,7 @@ net::Task<void> Exchange::RelayRequest() {
       }
       case Pump::kNeedWrite:
         stats_->downstream_flow_control_paused_reading_total.Add();
-        co_await attempt_->connection().stream().WaitWritable();
+        co_await upstream_->WaitFlush();
         stats_->downstream_flow_control_resumed_reading_total.Add();
         break;
     }
@@ -134,11 +133,18 @@ void Exchange::OnResponseSent() {
   info_.end = context_.loop().now();
 }
 
+// The response broke off.
+void Exchange::FailRead(BodyStep step) {
+  Fail(step == BodyStep::kGone    ? FailureKind::kUpstreamClosed
+       : step == BodyStep::kReset ? FailureKind::kUpstreamReset
+                                  : FailureKind::kUpstreamProtocolError);
+}
+
 Exchange::Pump Exchange::PumpResponse() {
   while (true) {
     bool blocked = false;
     while (!blocked && !response_end_queued_ && !downstream_->QueueFull()) {
-      const BodyRead read = upstream_source_.Next(downstream_->QueueEmpty());
+      const BodyRead read = upstream_->ReadBody(downstream_->QueueEmpty());
       switch (read.step) {
         case BodyStep::kPiece:
           info_.bytes_sent += read.piece.size();
@@ -147,18 +153,18 @@ Exchange::Pump Exchange::PumpResponse() {
         case BodyStep::kEnd:
           info_.upstream_response_end = context_.loop().now();
           response_received_ = true;
-          QueueResponseEnd(forward_trailers_ ? upstream_source_.parser->trailers() : kNoTrailers);
+          QueueResponseEnd(forward_trailers_ ? upstream_->trailers() : kNoTrailers);
           break;
         case BodyStep::kBlocked:
           if (downstream_->QueueEmpty()) return Pump::kNeedRead;
           blocked = true;
           break;
         case BodyStep::kGone:
+        case BodyStep::kReset:
         case BodyStep::kBroken:
           blocked = true;
           if (!downstream_->QueueEmpty()) break;  // What is good goes first.
-          Fail(read.step == BodyStep::kGone ? FailureKind::kUpstreamClosed
-                                            : FailureKind::kUpstreamProtocolError);
+          FailRead(read.step);
           return Pump::kStopped;
       }
     }
@@ -190,7 +196,7 @@ net::Task<void> Exchange::RelayResponse() {
       case Pump::kStopped:
         co_return;
       case Pump::kNeedRead:
-        co_await attempt_->connection().stream().WaitReadable();
+        co_await upstream_->WaitRead();
         break;
       case Pump::kNeedWrite: {
         observe::ClusterStats& stats = attempt_->stats();
@@ -208,16 +214,15 @@ net::Task<void> Exchange::RelayResponse() {
 
 net::Task<bool> Exchange::FlushUpstream() {
   while (true) {
-    switch (upstream_writer_.Flush()) {
+    switch (upstream_->Flush()) {
       case net::IoStatus::kOk:
         co_return true;
       case net::IoStatus::kWouldBlock:
-        co_await attempt_->connection().stream().WaitWritable();
+        co_await upstream_->WaitFlush();
         if (stopped() || stop_request_) co_return false;
         Touch();
         break;
       default:
-        request_write_failed_ = true;
         co_return false;
     }
   }

@@ -11,9 +11,6 @@ namespace {
 
 // Informational responses in front of one final response; more is an attack on the client.
 constexpr unsigned kInterimsMax = 16;
-// Beyond what the parser accepts, so that it is the parser that refuses.
-constexpr std::size_t kHeadSlackBytes = 1024;
-
 std::uint64_t MsBetween(base::Monotonic from, base::Monotonic to) {
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(to - from).count();
   return ms < 0 ? 0 : static_cast<std::uint64_t>(ms);
@@ -57,7 +54,7 @@ net::Task<bool> Exchange::AwaitResponseHead() {
         if (!co_await FlushDownstream()) co_return false;
         break;
       case HeadStep::kNeedRead:
-        co_await attempt_->connection().stream().WaitReadable();
+        co_await upstream_->WaitRead();
         if (stopped()) co_return false;
         break;
     }
@@ -66,43 +63,33 @@ net::Task<bool> Exchange::AwaitResponseHead() {
 }
 
 Exchange::HeadStep Exchange::ReadResponseHead() {
-  upstream::Connection& connection = attempt_->connection();
-  net::Buffer& input = connection.input();
-  while (true) {
-    if (stopped()) return HeadStep::kStopped;
-    if (!input.empty()) {
-      if (!response_begun_) {
-        response_begun_ = true;
-        info_.response_begin = context_.loop().now();
-      }
-      const http::H1Parser::Result result =
-          connection.parser().ParseResponseHead(input.data(), request_.method, response_);
-      if (result.consumed > 0) input.Consume(result.consumed);
-      if (result.step == http::H1Step::kHead) {
-        info_.response_head_bytes = result.consumed;
-        return TakeHead();
-      }
-      if (result.step == http::H1Step::kBroken) {
-        attempt_->stats().upstream_cx_protocol_error.Add();
-        Fail(FailureKind::kUpstreamProtocolError);
-        return HeadStep::kStopped;
-      }
-    }
-    const std::size_t bytes_max = attempt_->config().response_head_bytes_max + kHeadSlackBytes;
-    switch (Fill(connection.stream(), input, bytes_max, *upstream_source_.received)) {
-      case FillStep::kFilled:
-        break;
-      case FillStep::kBlocked:
-        return HeadStep::kNeedRead;
-      case FillStep::kEof:
-      case FillStep::kError:
-        Fail(FailureKind::kUpstreamClosed);
-        return HeadStep::kStopped;
-      case FillStep::kFull:
-        Fail(FailureKind::kOverload);
-        return HeadStep::kStopped;
-    }
+  if (stopped()) return HeadStep::kStopped;
+  const HeadRead read = upstream_->ReadHead(response_);
+  if (!response_begun_ && upstream_->response_begun()) {
+    response_begun_ = true;
+    info_.response_begin = context_.loop().now();
   }
+  switch (read.step) {
+    case HeadRead::Step::kHead:
+      info_.response_head_bytes = read.bytes;
+      return TakeHead();
+    case HeadRead::Step::kBlocked:
+      return HeadStep::kNeedRead;
+    case HeadRead::Step::kGone:
+      Fail(FailureKind::kUpstreamClosed);
+      break;
+    case HeadRead::Step::kReset:
+      Fail(FailureKind::kUpstreamReset);
+      break;
+    case HeadRead::Step::kBroken:
+      attempt_->stats().upstream_cx_protocol_error.Add();
+      Fail(FailureKind::kUpstreamProtocolError);
+      break;
+    case HeadRead::Step::kFull:
+      Fail(FailureKind::kOverload);
+      break;
+  }
+  return HeadStep::kStopped;
 }
 
 Exchange::HeadStep Exchange::TakeHead() {
@@ -145,7 +132,6 @@ bool Exchange::AcceptUpgrade() const {
 void Exchange::PrepareResponse() {
   attempt_->CountResponse(response_.status);
   if (replaying_) attempt_->stats().upstream_rq_retry_success.Add();
-  upstream_keep_alive_ = response_.keep_alive;
   info_.response = &response_;
   info_.response_code = response_.status;
   info_.response_code_details.assign("via_upstream");

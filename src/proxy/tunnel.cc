@@ -22,7 +22,7 @@ net::Task<void> Exchange::Tunnel() {
   watching_ = false;
   if (pin_) Unpin();
   downstream_->BecomeTunnel();
-  upstream_source_.tunnel = true;
+  upstream_->BecomeTunnel();
   request_end_queued_ = request_sent_ = false;
   net::Task<void> upwards = RelayRequest();
   net::Task<void> downwards = RelayResponse();
