@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "server/node_proto.h"
-#include "xds/ads_client.h"
+#include "xds/discovery_client.h"
 
 namespace sluice::server {
 namespace {
@@ -25,8 +25,9 @@ std::string SubscriptionName(ResourceType type) {
       return "listener_manager.lds";
     case ResourceType::kRoutes:
       return "http.rds";
+    default:
+      return base::Lowercase(xds::ShortName(type));
   }
-  return "";
 }
 
 std::set<std::string> NamesOf(const auto& resources) {
@@ -88,12 +89,14 @@ struct ConfigThread::State final : xds::ResponseHandler, xds::TransportEvents {
   void PublishView();
 
   // xds::ResponseHandler
-  std::string OnResponse(const xds::Response& response) override;
+  xds::Verdict OnResponse(const xds::Response& response) override;
   void OnBadResponse(ResourceType type, std::string_view why) override;
   // xds::TransportEvents: the client's, with statistics around.
   void OnOpen() override;
   void OnMessage(std::string bytes) override;
   void OnClosed(std::string_view why) override;
+  void OnWake();
+  void ArmWake();
 
   Options options;
   base::FastRandom random;
@@ -107,8 +110,8 @@ struct ConfigThread::State final : xds::ResponseHandler, xds::TransportEvents {
   observe::ListenerManagerStats& listeners_stats;
   std::array<observe::SubscriptionStats*, xds::kResourceTypes.size()> stats{};
   std::unique_ptr<xds::Transport> transport;
-  std::unique_ptr<xds::AdsClient> client;
-  net::Timer reconnect, warming, cds_timeout, lds_timeout;
+  std::unique_ptr<xds::DiscoveryClient> client;
+  net::Timer reconnect, wake, warming, cds_timeout, lds_timeout;
   std::array<bool, xds::kResourceTypes.size()> fetched{};  // A response came or time is over.
   bool listeners_started = false;
   bool initialized = false;
@@ -125,10 +128,12 @@ void ConfigThread::State::Begin() {
   if (options.bootstrap.ads && options.make_transport) {
     const config::AdsSource& ads = *options.bootstrap.ads;
     transport = options.make_transport(loop);
-    client = std::make_unique<xds::AdsClient>(
-        xds::AdsOptions{NodeBytes(options.bootstrap.node), ads.set_node_on_first_message_only,
-                        ads.backoff_base_ms, ads.backoff_max_ms},
-        *transport, *this, random);
+    client = std::make_unique<xds::DiscoveryClient>(
+        xds::DiscoveryOptions{NodeBytes(options.bootstrap.node), ads.delta,
+                              ads.set_node_on_first_message_only, ads.backoff_base_ms,
+                              ads.backoff_max_ms},
+        xds::DiscoveryClient::Outside{*transport, *this, loop.clock(), random});
+    wake.Set([](void* self) { static_cast<State*>(self)->OnWake(); }, this);
     if (options.bootstrap.cds) {
       client->Subscribe(ResourceType::kCluster);
       if (options.bootstrap.cds_fetch_timeout_ms > 0) {
@@ -183,12 +188,29 @@ void ConfigThread::State::CheckInitialized() {
 // ---- what arrives
 // --------------------------------------------------------------------------------
 
-void ConfigThread::State::OnOpen() { client->OnOpen(); }
+void ConfigThread::State::OnOpen() {
+  client->OnOpen();
+  ArmWake();
+}
+
+void ConfigThread::State::OnWake() {
+  client->OnWake();
+  ArmWake();
+}
+
+// For TTLs and for requests that wait for a token.
+void ConfigThread::State::ArmWake() {
+  const auto due = client->NextWake();
+  if (!due) return wake.Cancel();
+  const auto wait = std::chrono::duration_cast<base::milliseconds>(*due - loop.clock().Now());
+  wake.Arm(loop.timers(), static_cast<std::uint64_t>(std::max<std::int64_t>(wait.count(), 1)));
+}
 
 void ConfigThread::State::OnMessage(std::string bytes) {
   plane.connected_state.Set(
       1);  // Not earlier: gRPC opens streams on connections it yet has to make.
   client->OnMessage(std::move(bytes));
+  ArmWake();
 }
 
 void ConfigThread::State::OnClosed(std::string_view why) {
@@ -200,10 +222,10 @@ void ConfigThread::State::OnClosed(std::string_view why) {
   PublishView();
 }
 
-std::string ConfigThread::State::OnResponse(const xds::Response& response) {
+xds::Verdict ConfigThread::State::OnResponse(const xds::Response& response) {
   const base::Monotonic start = loop.clock().Now();
   observe::SubscriptionStats& counts = Stats(response.type);
-  counts.update_attempt.Add();
+  if (!response.expired) counts.update_attempt.Add();
   if (control_plane != response.control_plane && !response.control_plane.empty()) {
     control_plane = response.control_plane;
     options.registry.SetText("control_plane.identifier", control_plane);
@@ -213,7 +235,10 @@ std::string ConfigThread::State::OnResponse(const xds::Response& response) {
                                            : assembler.WantedRoutes(store);
   xds::ApplyResult result = store.Apply(response, wanted, loop.clock().WallNow());
   fetched[static_cast<std::size_t>(response.type)] = true;
-  if (result.error.empty()) {
+  if (response.expired) {
+    SLUICE_LOG(kInfo, kConfig, response.removed.size(), " ", xds::ShortName(response.type),
+               " resources are gone: their TTL has passed");
+  } else if (result.error.empty()) {
     counts.update_success.Add();
     const std::string prefix = SubscriptionName(response.type);
     options.registry.SetText(base::Cat(prefix, ".version_text"), response.version);
@@ -232,7 +257,7 @@ std::string ConfigThread::State::OnResponse(const xds::Response& response) {
   counts.update_time.Set(
       std::chrono::duration_cast<base::milliseconds>(loop.clock().WallNow().time_since_epoch())
           .count());
-  return std::move(result.error);
+  return {std::move(result.error), std::move(result.rejected)};
 }
 
 void ConfigThread::State::OnBadResponse(ResourceType type, std::string_view why) {

@@ -77,6 +77,8 @@ void Assembler::OnApplied(ResourceType type, const ApplyResult& result, const St
       case ResourceType::kRoutes:
         changed_routes_.insert(name);
         break;
+      default:
+        break;  // The store holds no others yet.
     }
   }
   for (const std::string& name : result.removed) {

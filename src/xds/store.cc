@@ -5,31 +5,9 @@
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/wire_format_lite.h"
 
 namespace sluice::xds {
 namespace {
-
-using google::protobuf::internal::WireFormatLite;
-
-// The string in field 1, which is the name of all four types, without parsing the message: a
-// resource that does not parse is still named in the NACK.
-std::string PeekName(std::string_view bytes) {
-  google::protobuf::io::CodedInputStream in(reinterpret_cast<const std::uint8_t*>(bytes.data()),
-                                            static_cast<int>(bytes.size()));
-  std::string name;
-  while (const std::uint32_t tag = in.ReadTag()) {
-    if (WireFormatLite::GetTagFieldNumber(tag) == 1 &&
-        WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_LENGTH_DELIMITED) {
-      std::uint32_t length = 0;
-      if (!in.ReadVarint32(&length) || !in.ReadString(&name, static_cast<int>(length))) return "";
-    } else if (!WireFormatLite::SkipField(&in, tag)) {
-      break;
-    }
-  }
-  return name;
-}
 
 template <typename Proto>
 bool Parse(std::string_view bytes, Proto& proto, base::FieldErrors& errors) {
@@ -48,8 +26,9 @@ std::string_view NackPrefix(ResourceType type) {
       return "Error adding/updating listener(s) ";
     case ResourceType::kRoutes:
       return "Error adding/updating route configuration(s) ";
+    default:
+      return "Error adding/updating ";
   }
-  return "";
 }
 
 }  // namespace
@@ -60,56 +39,70 @@ Store::Store(config::CompileOptions options, std::set<std::string> static_cluste
       static_clusters_(std::move(static_clusters)),
       static_listeners_(std::move(static_listeners)) {}
 
-void Store::Reject(ResourceType type, const std::string& name, std::string_view details,
-                   std::string_view version, base::WallTime now) {
-  ++result_.rejected;
-  result_.error += result_.error.empty() ? NackPrefix(type) : ", ";
+void Store::SetRecord(ResourceType type, std::string_view name,
+                      std::shared_ptr<const ResourceRecord> record) {
+  auto& records = view_.records[IndexOf(type)];
+  const ResourceRecord* old = records.Find(name);
+  if (old != nullptr && old->error) --rejected_now_[IndexOf(type)];
+  if (record == nullptr) {
+    records.Erase(name);
+    return;
+  }
+  if (record->error) ++rejected_now_[IndexOf(type)];
+  records.Set(name, std::move(record));
+}
+
+void Store::Reject(const Response& response, const std::string& name,
+                   const base::FieldErrors& errors, base::WallTime now) {
+  std::string details = errors.Text();
+  result_.rejected.push_back({name, errors.errors()});
+  result_.error += result_.error.empty() ? NackPrefix(response.type) : ", ";
   base::Append(result_.error, base::Printable(name), ": ", details);
-  auto& records = view_.records[static_cast<std::size_t>(type)];
   ResourceRecord record;
-  if (const ResourceRecord* old = records.Find(name)) record = *old;
+  if (const ResourceRecord* old = view_.Of(response.type).Find(name)) record = *old;
   record.name = name;
-  record.error = ResourceRecord::Error{std::string(details), std::string(version), now};
-  records.Set(name, std::make_shared<const ResourceRecord>(std::move(record)));
+  record.error = ResourceRecord::Error{std::move(details), std::string(response.version), now};
+  SetRecord(response.type, name, std::make_shared<const ResourceRecord>(std::move(record)));
 }
 
 template <typename T>
-void Store::ApplyOne(const Response& response, std::string_view bytes,
+void Store::ApplyOne(const Response& response, const RawResource& resource,
                      config::ShardedMap<T>& values, const Compile<T>& compile, base::WallTime now) {
-  const std::string name = PeekName(bytes);
-  auto& records = view_.records[static_cast<std::size_t>(response.type)];
+  const std::string name(resource.name);
+  const std::string_view bytes = resource.bytes;
   const bool first = seen_.insert(name).second;
   if (twice_.contains(name)) {  // Which one is meant? Neither: the last good one goes on.
     if (first) {
-      Reject(response.type, name, base::Cat("duplicate resource ", base::Printable(name), " found"),
-             response.version, now);
+      base::FieldErrors errors;
+      errors.Add(base::Cat("duplicate resource ", base::Printable(name), " found"));
+      Reject(response, name, errors, now);
     }
     return;
   }
-  const ResourceRecord* old = records.Find(name);
+  const ResourceRecord* old = view_.Of(response.type).Find(name);
   const auto* previous = values.FindShared(name);
   if (old != nullptr && old->bytes != nullptr && *old->bytes == bytes && previous != nullptr) {
     ++result_.unchanged;
-    if (old->error || old->version != response.version) {
+    if (old->error || old->version != resource.version) {
       ResourceRecord record = *old;
       record.error.reset();
-      record.version = response.version;
-      records.Set(name, std::make_shared<const ResourceRecord>(std::move(record)));
+      record.version = resource.version;
+      SetRecord(response.type, name, std::make_shared<const ResourceRecord>(std::move(record)));
     }
     return;
   }
   base::FieldErrors errors;
   auto value = compile(bytes, previous == nullptr ? nullptr : previous->get(), errors);
   if (!errors.empty() || value == nullptr) {
-    Reject(response.type, name, errors.Text(), response.version, now);
+    Reject(response, name, errors, now);
     return;
   }
   ResourceRecord record;
   record.name = name;
-  record.version = response.version;
+  record.version = resource.version;
   record.bytes = std::make_shared<const std::string>(bytes);
   record.updated = now;
-  records.Set(name, std::make_shared<const ResourceRecord>(std::move(record)));
+  SetRecord(response.type, name, std::make_shared<const ResourceRecord>(std::move(record)));
   if (previous != nullptr && **previous == *value) {
     ++result_.unchanged;  // Other bytes, same meaning: nothing moves.
     return;
@@ -119,14 +112,16 @@ void Store::ApplyOne(const Response& response, std::string_view bytes,
 }
 
 template <typename T>
-void Store::RemoveUnlisted(ResourceType type, config::ShardedMap<T>& values) {
-  auto& records = view_.records[static_cast<std::size_t>(type)];
-  std::vector<std::string> gone;
-  records.ForEach([&](std::string_view name, const auto&) {
-    if (!seen_.contains(name)) gone.emplace_back(name);
-  });
+void Store::RemoveGone(const Response& response, config::ShardedMap<T>& values) {
+  std::vector<std::string> gone(response.removed.begin(), response.removed.end());
+  if (response.whole) {
+    for (const std::string_view name : response.kept) seen_.emplace(name);
+    view_.Of(response.type).ForEach([&](std::string_view name, const auto&) {
+      if (!seen_.contains(name)) gone.emplace_back(name);
+    });
+  }
   for (const std::string& name : gone) {
-    records.Erase(name);
+    SetRecord(response.type, name, nullptr);
     if (values.Erase(name)) result_.removed.push_back(name);
   }
 }
@@ -135,8 +130,7 @@ void Store::FindTwice(const Response& response) {
   seen_.clear();
   twice_.clear();
   for (const RawResource& resource : response.resources) {
-    std::string name = PeekName(resource.bytes);
-    if (!seen_.insert(name).second) twice_.insert(std::move(name));
+    if (!seen_.emplace(resource.name).second) twice_.emplace(resource.name);
   }
   seen_.clear();
 }
@@ -149,14 +143,13 @@ ApplyResult Store::Apply(const Response& response, const std::set<std::string>& 
   for (const RawResource& resource : response.resources) {
     if (!IsWildcard(response.type)) {
       // Bytes without a name go on, to be refused aloud.
-      const std::string name = PeekName(resource.bytes);
-      if (!name.empty() && !wanted.contains(name)) continue;
+      if (!resource.name.empty() && !wanted.contains(std::string(resource.name))) continue;
     }
     switch (response.type) {
       case ResourceType::kCluster:
-        if (static_clusters_.contains(PeekName(resource.bytes))) break;
+        if (static_clusters_.contains(std::string(resource.name))) break;
         ApplyOne<config::Cluster>(
-            response, resource.bytes, clusters_,
+            response, resource, clusters_,
             [&](std::string_view bytes, const auto*, base::FieldErrors& errors) {
               envoy::config::cluster::v3::Cluster proto;
               if (!Parse(bytes, proto, errors)) return std::shared_ptr<const config::Cluster>();
@@ -171,7 +164,7 @@ ApplyResult Store::Apply(const Response& response, const std::set<std::string>& 
         break;
       case ResourceType::kEndpoints:
         ApplyOne<config::Assignment>(
-            response, resource.bytes, assignments_,
+            response, resource, assignments_,
             [&](std::string_view bytes, const auto*, base::FieldErrors& errors) {
               envoy::config::endpoint::v3::ClusterLoadAssignment proto;
               if (!Parse(bytes, proto, errors)) return std::shared_ptr<const config::Assignment>();
@@ -180,9 +173,9 @@ ApplyResult Store::Apply(const Response& response, const std::set<std::string>& 
             now);
         break;
       case ResourceType::kListener:
-        if (static_listeners_.contains(PeekName(resource.bytes))) break;
+        if (static_listeners_.contains(std::string(resource.name))) break;
         ApplyOne<config::Listener>(
-            response, resource.bytes, listeners_,
+            response, resource, listeners_,
             [&](std::string_view bytes, const auto*, base::FieldErrors& errors) {
               envoy::config::listener::v3::Listener proto;
               if (!Parse(bytes, proto, errors)) return std::shared_ptr<const config::Listener>();
@@ -192,7 +185,7 @@ ApplyResult Store::Apply(const Response& response, const std::set<std::string>& 
         break;
       case ResourceType::kRoutes:
         ApplyOne<config::RouteTable>(
-            response, resource.bytes, routes_,
+            response, resource, routes_,
             [&](std::string_view bytes, const config::RouteTable* previous,
                 base::FieldErrors& errors) {
               auto table = config::CompileRouteTableBytes(bytes, previous, options, errors);
@@ -201,11 +194,14 @@ ApplyResult Store::Apply(const Response& response, const std::set<std::string>& 
             },
             now);
         break;
+      default:
+        break;  // Nobody subscribes to the others yet.
     }
   }
-  if (response.type == ResourceType::kCluster) RemoveUnlisted(response.type, clusters_);
-  if (response.type == ResourceType::kListener) RemoveUnlisted(response.type, listeners_);
-  if (result_.error.empty()) {
+  // What is asked for by name keeps its last good version, whatever the server says.
+  if (response.type == ResourceType::kCluster) RemoveGone(response, clusters_);
+  if (response.type == ResourceType::kListener) RemoveGone(response, listeners_);
+  if (result_.error.empty() && !response.expired) {
     view_.versions[static_cast<std::size_t>(response.type)] = response.version;
   }
   return std::move(result_);
@@ -222,13 +218,12 @@ void Store::CheckClusters(const config::RouteTable& table, base::FieldErrors& er
 }
 
 void Store::Retain(ResourceType type, const std::set<std::string>& names) {
-  auto& records = view_.records[static_cast<std::size_t>(type)];
   std::vector<std::string> gone;
-  records.ForEach([&](std::string_view name, const auto&) {
+  view_.Of(type).ForEach([&](std::string_view name, const auto&) {
     if (!names.contains(std::string(name))) gone.emplace_back(name);
   });
   for (const std::string& name : gone) {
-    records.Erase(name);
+    SetRecord(type, name, nullptr);
     if (type == ResourceType::kEndpoints) assignments_.Erase(name);
     if (type == ResourceType::kRoutes) routes_.Erase(name);
   }

@@ -16,7 +16,7 @@
 #include "base/clock.h"
 #include "config/compile.h"
 #include "config/snapshot.h"
-#include "xds/ads_client.h"
+#include "xds/response.h"
 
 namespace sluice::xds {
 
@@ -44,9 +44,9 @@ struct StoreView {
 
 struct ApplyResult {
   std::vector<std::string> changed;  // New or different compiled values.
-  std::vector<std::string> removed;  // Wildcard types: no longer listed.
+  std::vector<std::string> removed;  // No longer listed, or said to be gone.
   std::string error;                 // "": all good; else the text for the NACK.
-  std::size_t rejected = 0;
+  std::vector<RejectedResource> rejected;
   std::size_t unchanged = 0;
 };
 
@@ -68,20 +68,25 @@ class Store {
   const config::ShardedMap<config::RouteTable>& routes() const { return routes_; }
   const config::ShardedMap<config::Assignment>& assignments() const { return assignments_; }
   const StoreView& view() const { return view_; }
+  // Resources whose latest version was not accepted.
+  std::size_t rejected_now(ResourceType type) const { return rejected_now_[IndexOf(type)]; }
 
  private:
+  // Keeps rejected_now_ right. A null `record` forgets the resource.
+  void SetRecord(ResourceType type, std::string_view name,
+                 std::shared_ptr<const ResourceRecord> record);
   template <typename T>
   using Compile = std::function<std::shared_ptr<const T>(std::string_view bytes, const T* previous,
                                                          base::FieldErrors& errors)>;
   template <typename T>
-  void ApplyOne(const Response& response, std::string_view bytes, config::ShardedMap<T>& values,
-                const Compile<T>& compile, base::WallTime now);
+  void ApplyOne(const Response& response, const RawResource& resource,
+                config::ShardedMap<T>& values, const Compile<T>& compile, base::WallTime now);
   void CheckClusters(const config::RouteTable& table, base::FieldErrors& errors) const;
   void FindTwice(const Response& response);
-  void Reject(ResourceType type, const std::string& name, std::string_view details,
-              std::string_view version, base::WallTime now);
+  void Reject(const Response& response, const std::string& name, const base::FieldErrors& errors,
+              base::WallTime now);
   template <typename T>
-  void RemoveUnlisted(ResourceType type, config::ShardedMap<T>& values);
+  void RemoveGone(const Response& response, config::ShardedMap<T>& values);
 
   config::CompileOptions options_;
   std::set<std::string> static_clusters_;
@@ -91,6 +96,7 @@ class Store {
   config::ShardedMap<config::RouteTable> routes_;
   config::ShardedMap<config::Assignment> assignments_;
   StoreView view_;
+  std::array<std::size_t, kResourceTypes.size()> rejected_now_{};
 
   // While one response is applied.
   ApplyResult result_;

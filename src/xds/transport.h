@@ -15,6 +15,8 @@ class TransportEvents {
   virtual void OnMessage(std::string bytes) = 0;
   // Also when it never opened. Nothing follows for this stream.
   virtual void OnClosed(std::string_view why) = 0;
+  // One exchange failed, a file cannot be read or a poll was not answered; the stream goes on.
+  virtual void OnFailure(std::string_view) {}
 
  protected:
   ~TransportEvents() = default;

@@ -8,6 +8,7 @@
 #include "envoy/config/route/v3/route.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "xds/take_response.h"
 
 namespace sluice::xds {
 namespace {
@@ -80,8 +81,12 @@ class AssembleTest : public testing::Test {
   // Applies resources and returns what went live; `error_` has the NACK.
   Update Apply(ResourceType type, const std::vector<std::string>& resources,
                std::string_view version = "v") {
-    Response response{type, version, "", {}};
-    for (const std::string& bytes : resources) response.resources.push_back({"", bytes});
+    Response response;
+    response.type = type;
+    response.version = version;
+    for (const std::string& bytes : resources) {
+      response.resources.push_back({PeekName(bytes), version, bytes});
+    }
     const std::set<std::string> wanted = type == ResourceType::kEndpoints
                                              ? assembler_.WantedAssignments(store_)
                                              : assembler_.WantedRoutes(store_);
@@ -190,7 +195,7 @@ TEST_F(AssembleTest, ABadResourceIsQuarantinedAndItsLastGoodVersionStays) {
       Apply(ResourceType::kCluster,
             {ClusterBytes("a", -1), ClusterBytes("b", 7), ClusterBytes("c")}, "v2");
   EXPECT_NE(result_.error.find("a: connect_timeout"), std::string::npos) << result_.error;
-  EXPECT_EQ(result_.rejected, 1U);
+  EXPECT_EQ(result_.rejected.size(), 1U);
   EXPECT_EQ(update.changes.clusters, std::vector<std::string>{"b"});
   EXPECT_EQ(update.snapshot->clusters.Find("a")->connect_timeout_ms, 5000U);
   const ResourceRecord& record = *store_.view().Of(ResourceType::kCluster).Find("a");
@@ -204,7 +209,7 @@ TEST_F(AssembleTest, ABadResourceIsQuarantinedAndItsLastGoodVersionStays) {
 TEST_F(AssembleTest, DuplicatesAndGarbageAreNamedAndNoneOfThemIsTaken) {
   Apply(ResourceType::kCluster, {ClusterBytes("a"), ClusterBytes("a"), "\xff\xff\xff"});
   EXPECT_NE(result_.error.find("duplicate resource a"), std::string::npos) << result_.error;
-  EXPECT_EQ(result_.rejected, 2U);
+  EXPECT_EQ(result_.rejected.size(), 2U);
   EXPECT_EQ(assembler_.WarmingClusters(), std::vector<std::string>{});
 }
 
