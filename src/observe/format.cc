@@ -3,6 +3,8 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 
 #include "base/strings.h"
 #include "http/chars.h"
@@ -18,9 +20,28 @@ consteval std::array<bool, 256> MakePlain() {
 constexpr std::array<bool, 256> kPlain = MakePlain();
 constexpr char kHex[] = "0123456789ABCDEF";
 
+// Eight bytes at once: true only when all of them are plain.
+bool AllPlain(const char* text) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  constexpr std::uint64_t kHighs = 0x80 * kOnes;
+  std::uint64_t bytes;
+  std::memcpy(&bytes, text, sizeof(bytes));
+  // A borrow may mark a neighbour too: the slow way then decides.
+  const auto below = [&](std::uint64_t word, std::uint64_t limit) {
+    return (word - limit * kOnes) & ~word;
+  };
+  const std::uint64_t odd = bytes | below(bytes, 0x20) | below(bytes ^ ('"' * kOnes), 1) |
+                            below(bytes ^ ('\\' * kOnes), 1) | below(bytes ^ (0x7f * kOnes), 1);
+  return (odd & kHighs) == 0;
+}
+
 void AppendEscaped(std::string_view text, std::string& out) {
   std::size_t start = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
+    while (i + sizeof(std::uint64_t) <= text.size() && AllPlain(text.data() + i)) {
+      i += sizeof(std::uint64_t);
+    }
+    if (i == text.size()) break;
     const auto byte = static_cast<unsigned char>(text[i]);
     if (kPlain[byte]) continue;
     out.append(text, start, i - start);

@@ -67,6 +67,27 @@ struct Exchange {
   }
 };
 
+// Every byte at every place of a value that is longer than what is looked at together.
+TEST(Render, EscapesAnyByteAnywhere) {
+  Exchange exchange;
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  for (std::size_t at = 0; at < 19; ++at) {
+    for (unsigned byte = 0; byte < 256; ++byte) {
+      std::string value(19, '~');
+      value[at] = static_cast<char>(byte);
+      std::string expected(value, 0, at);
+      if (byte < 0x20 || byte > 0x7e || byte == '"' || byte == '\\') {
+        expected += std::string("\\x") + kHex[byte >> 4] + kHex[byte & 15];
+      } else {
+        expected += static_cast<char>(byte);
+      }
+      expected.append(value, at + 1);
+      exchange.request.path = value;
+      EXPECT_EQ(exchange.Text("%REQ(:PATH)%", true), expected) << at << ' ' << byte;
+    }
+  }
+}
+
 TEST(Render, DefaultLineByteForByte) {
   const Exchange exchange;
   EXPECT_EQ(exchange.Text(config::DefaultAccessLogFormat(), true),
