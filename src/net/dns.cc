@@ -43,6 +43,15 @@ bool IsName(std::string_view name) {
   return true;
 }
 
+// RFC 6761 section 6.3: these mean this machine, whether or not its hosts file says so.
+bool IsLocalhost(std::string_view name) {
+  if (name.ends_with('.')) name.remove_suffix(1);
+  constexpr std::string_view kName = "localhost";
+  if (name.size() > kName.size() && name[name.size() - kName.size() - 1] != '.') return false;
+  return name.size() >= kName.size() &&
+         base::EqualsIgnoreCase(name.substr(name.size() - kName.size()), kName);
+}
+
 class AresResolver final : public Resolver {
  public:
   AresResolver(Loop& loop, std::string_view servers);
@@ -211,6 +220,10 @@ void AresResolver::OnResult(std::uint64_t ticket, int status, const ares_addrinf
     answer.addresses.push_back(std::move(address));
     const int ttl_s = std::max(node->ai_ttl, 0);
     answer.ttl_s = std::min(answer.ttl_s, static_cast<std::uint32_t>(ttl_s));
+  }
+  if (answer.addresses.empty() && IsLocalhost(found->second->name)) {
+    const bool v6 = found->second->family == DnsFamily::kV6Only;
+    answer.addresses.push_back(*base::Address::ParseIp(v6 ? "::1" : "127.0.0.1", 0));
   }
   std::sort(answer.addresses.begin(), answer.addresses.end());
   answer.addresses.erase(std::unique(answer.addresses.begin(), answer.addresses.end()),

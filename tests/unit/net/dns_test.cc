@@ -86,6 +86,10 @@ TEST_F(DnsTest, AddressesAndLocalhostNeedNoServer) {
   EXPECT_THAT(Texts(Ask("192.0.2.1", DnsFamily::kAuto)), ElementsAre("192.0.2.1"));
   EXPECT_THAT(Texts(Ask("::1", DnsFamily::kAuto)), ElementsAre("::1"));
   EXPECT_THAT(Texts(Ask("localhost", DnsFamily::kV4Only)), ElementsAre("127.0.0.1"));
+  // No hosts file says so.
+  EXPECT_THAT(Texts(Ask("app.localhost", DnsFamily::kAuto)), ElementsAre("127.0.0.1"));
+  EXPECT_THAT(Texts(Ask("App.LocalHost.", DnsFamily::kV4Preferred)), ElementsAre("127.0.0.1"));
+  EXPECT_THAT(Texts(Ask("app.localhost", DnsFamily::kV6Only)), ElementsAre("::1"));
   EXPECT_EQ(server_.queries(), 0);
 }
 
