@@ -43,13 +43,20 @@ bool IsName(std::string_view name) {
   return true;
 }
 
-// RFC 6761 section 6.3: these mean this machine, whether or not its hosts file says so.
-bool IsLocalhost(std::string_view name) {
-  if (name.ends_with('.')) name.remove_suffix(1);
+// RFC 6761 section 6.3: these mean this machine and are never asked for. "localhost" itself is
+// looked up in the hosts file first.
+enum class Local : std::uint8_t { kNo, kItself, kBelow };
+Local LocalKind(std::string_view name) {
   constexpr std::string_view kName = "localhost";
-  if (name.size() > kName.size() && name[name.size() - kName.size() - 1] != '.') return false;
-  return name.size() >= kName.size() &&
-         base::EqualsIgnoreCase(name.substr(name.size() - kName.size()), kName);
+  if (name.ends_with('.')) name.remove_suffix(1);
+  if (base::EqualsIgnoreCase(name, kName)) return Local::kItself;
+  if (name.size() <= kName.size() || name[name.size() - kName.size() - 1] != '.') return Local::kNo;
+  name.remove_prefix(name.size() - kName.size());
+  return base::EqualsIgnoreCase(name, kName) ? Local::kBelow : Local::kNo;
+}
+
+base::Address Loopback(DnsFamily family) {
+  return *base::Address::ParseIp(family == DnsFamily::kV6Only ? "::1" : "127.0.0.1", 0);
 }
 
 class AresResolver final : public Resolver {
@@ -142,9 +149,11 @@ std::uint64_t AresResolver::Resolve(std::string_view name, DnsFamily family, Don
   request->done = std::move(done);
   requests_.emplace(ticket, std::move(request));
   DnsAnswer answer;
-  if (const auto ip = base::Address::ParseIp(name, 0)) {
+  auto known = base::Address::ParseIp(name, 0);
+  if (!known && LocalKind(name) == Local::kBelow) known = Loopback(family);
+  if (known) {
     answer.status = DnsAnswer::Status::kOk;
-    answer.addresses = {*ip};
+    answer.addresses = {*known};
     answer.ttl_s = kTtlMaxS;
     Answer(ticket, std::move(answer));
   } else if (!IsName(name)) {
@@ -221,9 +230,8 @@ void AresResolver::OnResult(std::uint64_t ticket, int status, const ares_addrinf
     const int ttl_s = std::max(node->ai_ttl, 0);
     answer.ttl_s = std::min(answer.ttl_s, static_cast<std::uint32_t>(ttl_s));
   }
-  if (answer.addresses.empty() && IsLocalhost(found->second->name)) {
-    const bool v6 = found->second->family == DnsFamily::kV6Only;
-    answer.addresses.push_back(*base::Address::ParseIp(v6 ? "::1" : "127.0.0.1", 0));
+  if (answer.addresses.empty() && LocalKind(found->second->name) == Local::kItself) {
+    answer.addresses.push_back(Loopback(found->second->family));
   }
   std::sort(answer.addresses.begin(), answer.addresses.end());
   answer.addresses.erase(std::unique(answer.addresses.begin(), answer.addresses.end()),
