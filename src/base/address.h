@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -30,6 +31,11 @@ class Address {
   void set_port(std::uint16_t port) { port_ = port; }
   bool IsLoopback() const;  // True for Unix sockets.
   bool IsAny() const;       // 0.0.0.0 or ::
+
+  // Network order: 4 bytes, 16 bytes, or none where there is no IP.
+  std::span<const std::uint8_t> ip_bytes() const {
+    return {ip_.data(), family_ == Family::kIpv4 ? 4U : family_ == Family::kIpv6 ? 16U : 0U};
+  }
 
   // Fills `out`; returns its length. REQUIRES: family() != kNone.
   unsigned ToSockaddr(sockaddr_storage& out) const;

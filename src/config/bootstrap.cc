@@ -235,10 +235,15 @@ class Compiler {
     const Scope scope(errors_, "static_resources");
     for (std::size_t i = 0; i < out.listeners.size(); ++i) {
       const Listener& listener = *out.listeners[i].value;
-      if (listener.filter_chains.empty() || listener.filter_chains[0].http == nullptr) continue;
-      if (listener.filter_chains[0].http->rds_name.empty()) continue;
       const Scope listener_scope(errors_, "listeners", i);
-      errors_.AddAt("filter_chains[0].filters[0].typed_config.rds", kText);
+      for (std::size_t j = 0; j < listener.filter_chains.size(); ++j) {
+        const FilterChain& chain = listener.filter_chains[j];
+        if (chain.http == nullptr || chain.http->rds_name.empty()) continue;
+        errors_.AddAt(base::Cat(chain.is_default ? std::string("default_filter_chain")
+                                                 : base::Cat("filter_chains[", j, "]"),
+                                ".filters[0].typed_config.rds"),
+                      kText);
+      }
     }
     for (std::size_t i = 0; i < out.clusters.size(); ++i) {
       if (out.clusters[i].value->type != Cluster::Type::kEds) continue;

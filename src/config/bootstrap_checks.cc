@@ -7,7 +7,7 @@
 #include "base/field_errors.h"
 #include "base/strings.h"
 #include "config/bootstrap.h"
-#include "config/extensions.h"
+#include "config/type_registry.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 
@@ -59,6 +59,23 @@ class RouteChecker {
   base::FieldErrors& errors_;
 };
 
+void CheckChain(const envoy::config::listener::v3::FilterChain& chain,
+                const base::StringSet& clusters, base::FieldErrors& errors) {
+  for (int k = 0; k < chain.filters_size(); ++k) {
+    using envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
+    HttpConnectionManager hcm;
+    const google::protobuf::Any& any = chain.filters(k).typed_config();
+    if (TypeNameOf(any.type_url()) != HttpConnectionManager::descriptor()->full_name()) continue;
+    if (!hcm.ParseFromString(any.value()) || !hcm.has_route_config()) continue;
+    const auto& routes = hcm.route_config();
+    if (routes.has_validate_clusters() && !routes.validate_clusters().value()) continue;
+    const Scope filter_scope(errors, "filters", static_cast<std::size_t>(k));
+    const Scope config_scope(errors, "typed_config");
+    const Scope route_scope(errors, "route_config");
+    RouteChecker(clusters, errors).Check(routes);
+  }
+}
+
 }  // namespace
 
 void CheckStaticClusters(const bootstrapv3::Bootstrap& proto, base::FieldErrors& errors) {
@@ -68,24 +85,13 @@ void CheckStaticClusters(const bootstrapv3::Bootstrap& proto, base::FieldErrors&
   const Scope scope(errors, "static_resources");
   for (int i = 0; i < resources.listeners_size(); ++i) {
     const Scope listener_scope(errors, "listeners", static_cast<std::size_t>(i));
-    for (int j = 0; j < resources.listeners(i).filter_chains_size(); ++j) {
+    const auto& listener = resources.listeners(i);
+    for (int j = 0; j < listener.filter_chains_size(); ++j) {
       const Scope chain_scope(errors, "filter_chains", static_cast<std::size_t>(j));
-      const auto& chain = resources.listeners(i).filter_chains(j);
-      for (int k = 0; k < chain.filters_size(); ++k) {
-        using envoy::extensions::filters::network::http_connection_manager::v3::
-            HttpConnectionManager;
-        HttpConnectionManager hcm;
-        const google::protobuf::Any& any = chain.filters(k).typed_config();
-        if (FindExtension(ExtensionCategory::kNetworkFilter, any) == nullptr) continue;
-        if (!hcm.ParseFromString(any.value()) || !hcm.has_route_config()) continue;
-        const auto& routes = hcm.route_config();
-        if (routes.has_validate_clusters() && !routes.validate_clusters().value()) continue;
-        const Scope filter_scope(errors, "filters", static_cast<std::size_t>(k));
-        const Scope config_scope(errors, "typed_config");
-        const Scope route_scope(errors, "route_config");
-        RouteChecker(names, errors).Check(routes);
-      }
+      CheckChain(listener.filter_chains(j), names, errors);
     }
+    const Scope chain_scope(errors, "default_filter_chain");
+    CheckChain(listener.default_filter_chain(), names, errors);
   }
 }
 

@@ -7,8 +7,8 @@
 #include "base/strings.h"
 #include "config/compile.h"
 #include "config/compile_address.h"
+#include "config/compile_filter_chain.h"
 #include "config/defaults.h"
-#include "config/extensions.h"
 #include "config/proto_values.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 
@@ -45,86 +45,6 @@ void CompileAddresses(const listenerv3::Listener& proto, Listener& out, base::Fi
   }
 }
 
-void CompileTransportSocket(const listenerv3::FilterChain& proto, const CompileOptions& options,
-                            base::FieldErrors& errors) {
-  if (!proto.has_transport_socket()) return;
-  const base::FieldErrors::Scope scope(errors, "transport_socket");
-  const base::FieldErrors::Scope config_scope(errors, "typed_config");
-  const google::protobuf::Any& any = proto.transport_socket().typed_config();
-  constexpr auto kCategory = ExtensionCategory::kDownstreamTransportSocket;
-  const Extension* extension = FindExtension(kCategory, any);
-  if (extension == nullptr) {
-    // Served without it, the listener would speak plain text where TLS was asked for.
-    AddUnknownExtension(kCategory, proto.transport_socket().name(), any, errors);
-    return;
-  }
-  std::get<CompileDownstreamTransport>(extension->compile)(any, options, errors);
-}
-
-// The connection manager alone: what stands before it decides who may come in.
-void CompileNetworkFilters(const listenerv3::FilterChain& proto, const CompileOptions& options,
-                           FilterChain& out, base::FieldErrors& errors) {
-  for (int i = 0; i < proto.filters_size(); ++i) {
-    const base::FieldErrors::Scope scope(errors, "filters", static_cast<std::size_t>(i));
-    const listenerv3::Filter& filter = proto.filters(i);
-    const Extension* extension =
-        FindExtension(ExtensionCategory::kNetworkFilter, filter.typed_config());
-    if (filter.name().empty()) errors.AddAt("name", "needed; write a name for the filter");
-    if (extension != nullptr && i + 1 != proto.filters_size()) {
-      errors.Add(base::Cat("Error: terminal filter named ", base::Printable(filter.name()),
-                           " of type ", extension->type,
-                           " must be the last filter in a network filter chain; use it once, at "
-                           "the end"));
-      continue;
-    }
-    const base::FieldErrors::Scope config_scope(errors, "typed_config");
-    if (extension == nullptr) {
-      AddUnknownExtension(ExtensionCategory::kNetworkFilter, filter.name(), filter.typed_config(),
-                          errors);
-      continue;
-    }
-    out.http =
-        std::get<CompileNetworkFilter>(extension->compile)(filter.typed_config(), options, errors);
-  }
-  if (proto.filters_size() == 0) {
-    errors.AddAt("filters",
-                 "empty; add a filter whose @type is "
-                 "envoy.extensions.filters.network.http_connection_manager.v3."
-                 "HttpConnectionManager");
-  }
-}
-
-void CompileFilterChains(const listenerv3::Listener& proto, const CompileOptions& options,
-                         Listener& out, base::FieldErrors& errors) {
-  if (proto.filter_chains_size() == 0) {
-    errors.AddAt("filter_chains", "no filter chains specified; write one");
-  }
-  for (int i = 0; i < proto.filter_chains_size(); ++i) {
-    const base::FieldErrors::Scope scope(errors, "filter_chains", static_cast<std::size_t>(i));
-    if (i > 0) {
-      errors.Add(
-          "one chain is supported, which takes every connection; use one listener for each "
-          "address, and virtual host domains");
-      return;
-    }
-    const listenerv3::FilterChain& chain = proto.filter_chains(i);
-    FilterChain compiled;
-    compiled.name = chain.name();
-    CompileTransportSocket(chain, options, errors);
-    CompileNetworkFilters(chain, options, compiled, errors);
-    out.filter_chains.push_back(std::move(compiled));
-  }
-}
-
-void CompileListenerFilters(const listenerv3::Listener& proto, base::FieldErrors& errors) {
-  for (int i = 0; i < proto.listener_filters_size(); ++i) {
-    const base::FieldErrors::Scope scope(errors, "listener_filters", static_cast<std::size_t>(i));
-    const listenerv3::ListenerFilter& filter = proto.listener_filters(i);
-    AddUnknownExtension(ExtensionCategory::kListenerFilter, filter.name(), filter.typed_config(),
-                        errors);
-  }
-}
-
 }  // namespace
 
 std::shared_ptr<const Listener> CompileListener(const listenerv3::Listener& proto,
@@ -143,7 +63,6 @@ std::shared_ptr<const Listener> CompileListener(const listenerv3::Listener& prot
   }
   out->stat_prefix = proto.stat_prefix();
   CompileFilterChains(proto, options, *out, errors);
-  CompileListenerFilters(proto, errors);
   if (proto.drain_type() != listenerv3::Listener::DEFAULT) {
     AddEnumError("drain_type", proto.drain_type(), "DEFAULT", errors);
   }

@@ -7,6 +7,7 @@
 #include "config/compile_access_log.h"
 #include "config/compile_cluster.h"
 #include "config/compile_cors.h"
+#include "config/compile_filter_chain.h"
 #include "config/compile_http_connection_manager.h"
 #include "config/compile_tls.h"
 #include "config/proto_values.h"
@@ -40,22 +41,32 @@ std::optional<PerFilterConfig> CompileCorsPerRoute(const Any& any, const Compile
   return CompileCorsPolicy(any, options, errors);
 }
 
-void CompileDownstreamRawBuffer(const Any& any, const CompileOptions& options,
+void CompileHttp(const Any& any, const CompileOptions& options, FilterChain& chain,
+                 base::FieldErrors& errors) {
+  chain.http = CompileHttpConnectionManager(any, options, errors);
+}
+
+void CompileDownstreamRawBuffer(const Any& any, const CompileOptions& options, FilterChain& chain,
                                 base::FieldErrors& errors) {
   envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer proto;
   UnpackAny(any, options, proto, errors);
+  chain.tls = nullptr;
 }
 
 void CompileUpstreamRawBuffer(const Any& any, const CompileOptions& options, Cluster& cluster,
                               base::FieldErrors& errors) {
-  CompileDownstreamRawBuffer(any, options, errors);
+  envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer proto;
+  UnpackAny(any, options, proto, errors);
   cluster.tls.reset();
 }
 
 constexpr std::array kExtensions = {
     Extension{ExtensionCategory::kNetworkFilter, "envoy.filters.network.http_connection_manager",
               "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-              Posture::kBothSides, Maturity::kStable, &CompileHttpConnectionManager},
+              Posture::kBothSides, Maturity::kStable, &CompileHttp},
+    Extension{ExtensionCategory::kListenerFilter, "envoy.filters.listener.tls_inspector",
+              "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
+              Posture::kBothSides, Maturity::kStable, &CompileTlsInspector},
     Extension{ExtensionCategory::kHttpFilter, "envoy.filters.http.cors",
               "envoy.extensions.filters.http.cors.v3.Cors", Posture::kBothSides, Maturity::kStable,
               &CompileCors},

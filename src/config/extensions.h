@@ -50,7 +50,11 @@ enum class Posture : std::uint8_t {
 enum class Maturity : std::uint8_t { kStable, kAlpha };
 
 // What each category's rows point to. `any` has the row's type.
-using CompileNetworkFilter = std::shared_ptr<const HttpConnectionManager> (*)(
+// Network filters set the `http` or `tcp` of the chain, transport sockets its `tls`.
+using CompileIntoChain = void (*)(const google::protobuf::Any& any, const CompileOptions& options,
+                                  FilterChain& chain, base::FieldErrors& errors);
+// Null after adding an error.
+using CompileListenerFilter = std::optional<ListenerFilterConfig> (*)(
     const google::protobuf::Any& any, const CompileOptions& options, base::FieldErrors& errors);
 using CompileHttpFilter = std::optional<HttpFilterConfig> (*)(const google::protobuf::Any& any,
                                                               const CompileOptions& options,
@@ -61,9 +65,6 @@ using CompilePerRoute = std::optional<PerFilterConfig> (*)(const google::protobu
 using CompileAccessLogger = void (*)(const google::protobuf::Any& any,
                                      const CompileOptions& options, AccessLog& log,
                                      base::FieldErrors& errors);
-using CompileDownstreamTransport = void (*)(const google::protobuf::Any& any,
-                                            const CompileOptions& options,
-                                            base::FieldErrors& errors);
 using CompileIntoCluster = void (*)(const google::protobuf::Any& any, const CompileOptions& options,
                                     Cluster& cluster, base::FieldErrors& errors);
 
@@ -73,8 +74,8 @@ struct Extension {
   std::string_view type;  // Full message name: what follows the last '/' of the type URL.
   Posture posture;
   Maturity status;
-  std::variant<CompileNetworkFilter, CompileHttpFilter, CompilePerRoute, CompileAccessLogger,
-               CompileDownstreamTransport, CompileIntoCluster>
+  std::variant<CompileIntoChain, CompileHttpFilter, CompilePerRoute, CompileAccessLogger,
+               CompileListenerFilter, CompileIntoCluster>
       compile;
 };
 

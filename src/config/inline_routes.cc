@@ -28,6 +28,7 @@ std::vector<InlineRoutes> FindInlineRoutes(std::string_view listener_bytes) {
     return out;
   }
   for (const auto& chain : listener.filter_chains()) Gather(chain, out);
+  if (listener.has_default_filter_chain()) Gather(listener.default_filter_chain(), out);
   return out;
 }
 

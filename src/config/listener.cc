@@ -39,7 +39,18 @@ bool HttpConnectionManager::operator==(const HttpConnectionManager& other) const
 }
 
 bool FilterChain::operator==(const FilterChain& other) const {
-  return name == other.name && SameValue(http, other.http);
+  return name == other.name && SameValue(http, other.http) && tcp == other.tcp &&
+         SameValue(tls, other.tls) && match == other.match && is_default == other.is_default &&
+         transport_connect_timeout_ms == other.transport_connect_timeout_ms && key == other.key;
+}
+
+const FilterChain* FindFilterChain(const Listener& listener, const ChainFacts& facts) {
+  const std::size_t found = listener.chain_index.Find(facts);
+  if (found != FilterChainIndex::kNone) return &listener.filter_chains[found];
+  if (!listener.filter_chains.empty() && listener.filter_chains.back().is_default) {
+    return &listener.filter_chains.back();
+  }
+  return nullptr;
 }
 
 }  // namespace sluice::config

@@ -11,7 +11,9 @@
 
 #include "base/address.h"
 #include "config/access_log.h"
+#include "config/filter_chain_match.h"
 #include "config/route.h"
+#include "config/tls.h"
 #include "http/authority.h"
 #include "http/h1_codec.h"
 #include "http/path.h"
@@ -79,17 +81,50 @@ struct HttpConnectionManager {
   bool operator==(const HttpConnectionManager& other) const;
 };
 
+struct TcpProxy;  // config/tcp_proxy.h
+
+// What a connection runs through. Exactly one of `http` and `tcp`, its terminal network filter, is
+// set.
 struct FilterChain {
   std::string name;
-  std::shared_ptr<const HttpConnectionManager> http;  // The terminal network filter.
-  bool operator==(const FilterChain& other) const;    // `http` by value.
+  std::shared_ptr<const HttpConnectionManager> http = nullptr;
+  std::shared_ptr<const TcpProxy> tcp = nullptr;
+  std::shared_ptr<const DownstreamTls> tls = nullptr;  // Null: plain text.
+  FilterChainMatch match = {};
+  bool is_default = false;  // For what no other chain matches. The last of its listener.
+  std::uint64_t transport_connect_timeout_ms = 0;  // For the TLS handshake; 0: kHandshakeMs.
+  // Names the chain across versions of its listener: its match, or "default".
+  std::string key = {};
+
+  bool operator==(const FilterChain& other) const;  // Pointers by value.
+};
+
+// A handshake that takes longer holds a connection for nothing.
+inline constexpr std::uint64_t kHandshakeTimeoutMs = 10'000;  // Envoy: for ever.
+
+// Looks at the first bytes: is it TLS, and which names does the client ask for?
+struct TlsInspectorFilter {
+  std::uint32_t hello_bytes_max = 16 * 1024;
+  bool close_on_bad_hello = false;
+  bool operator==(const TlsInspectorFilter&) const = default;
+};
+
+using ListenerFilterConfig = std::variant<TlsInspectorFilter>;
+struct ListenerFilter {
+  std::string name;
+  ListenerFilterConfig config;
+  bool operator==(const ListenerFilter&) const = default;
 };
 
 struct Listener {
   std::string name;
   base::Address address;
   std::vector<base::Address> additional_addresses;
-  std::vector<FilterChain> filter_chains;                   // Exactly one for now.
+  std::vector<FilterChain> filter_chains;
+  FilterChainIndex chain_index;  // Of all but the default one.
+  std::vector<ListenerFilter> listener_filters;
+  std::uint64_t listener_filters_timeout_ms = 15'000;  // 0: none.
+  bool continue_on_listener_filters_timeout = false;
   std::uint32_t connection_buffer_limit_bytes = 64 * 1024;  // Envoy: 1 MiB.
   std::uint32_t tcp_backlog = 4096;
   bool ipv4_compat = false;
@@ -97,5 +132,8 @@ struct Listener {
 
   bool operator==(const Listener&) const = default;
 };
+
+// The chain for a connection, or null: it must be closed. Lives as long as `listener`.
+const FilterChain* FindFilterChain(const Listener& listener, const ChainFacts& facts);
 
 }  // namespace sluice::config

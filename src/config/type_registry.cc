@@ -1,7 +1,7 @@
 #include "config/type_registry.h"
 
-#include <array>
 #include <string>
+#include <vector>
 
 #include "envoy/admin/v3/certs.pb.h"
 #include "envoy/admin/v3/clusters.pb.h"
@@ -35,6 +35,7 @@
 #include "envoy/extensions/access_loggers/stream/v3/stream.pb.h"
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
+#include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/common.pb.h"
@@ -65,7 +66,7 @@ namespace core = envoy::config::core::v3;
 
 // One type of each file of proto/ and of protobuf's own that values are made of. A test walks
 // proto/ and fails when a file is missing here.
-std::array<const pb::Descriptor*, 51> OneTypePerFile() {
+std::vector<const pb::Descriptor*> OneTypePerFile() {
   return {
       envoy::admin::v3::Certificates::descriptor(),
       envoy::admin::v3::Clusters::descriptor(),
@@ -98,6 +99,7 @@ std::array<const pb::Descriptor*, 51> OneTypePerFile() {
       envoy::extensions::access_loggers::stream::v3::StdoutAccessLog::descriptor(),
       envoy::extensions::filters::http::cors::v3::Cors::descriptor(),
       envoy::extensions::filters::http::router::v3::Router::descriptor(),
+      envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector::descriptor(),
       envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager::
           descriptor(),
       envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer::descriptor(),

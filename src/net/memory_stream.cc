@@ -25,6 +25,8 @@ class MemoryStream final : public Stream {
   }
 
   IoResult Read(std::span<char> space) override;
+  IoResult Peek(std::span<char> space) override;
+  void EndPeek() override { peeked_ = 0; }
   IoResult Write(std::span<const std::string_view> pieces) override;
   void ShutdownWrite() override;
   void Close(bool reset) override;
@@ -32,7 +34,7 @@ class MemoryStream final : public Stream {
   Waiter::Awaiter WaitReadable() override;
   Waiter::Awaiter WaitWritable() override;
   bool ReadyToRead() const override {
-    return closed_ || begin_ < inbound_.size() || inbound_ended_ || broken_;
+    return closed_ || unread() > peeked_ || inbound_ended_ || broken_;
   }
   void WatchHangup(void (*gone)(void*), void* owner) override;
   const base::Address& local() const override { return address_; }
@@ -50,6 +52,7 @@ class MemoryStream final : public Stream {
   MemoryStream* peer_ = nullptr;
   std::string inbound_;
   std::size_t begin_ = 0;
+  std::size_t peeked_ = 0;      // Bytes that a wait to read does not count.
   bool inbound_ended_ = false;  // After inbound_: the end, or the error if broken_.
   bool broken_ = false;
   bool write_ended_ = false;
@@ -80,6 +83,15 @@ IoResult MemoryStream::Read(std::span<char> space) {
   if (!inbound_ended_ || space.empty()) return {IoStatus::kWouldBlock, 0};
   hangup_told_ = true;
   return {IoStatus::kEof, 0};
+}
+
+IoResult MemoryStream::Peek(std::span<char> space) {
+  if (closed_ || broken_) return {IoStatus::kError, 0};
+  const std::size_t bytes = std::min(unread(), space.size());
+  if (bytes == peeked_) return {inbound_ended_ ? IoStatus::kEof : IoStatus::kWouldBlock, 0};
+  inbound_.copy(space.data(), bytes, begin_);
+  peeked_ = bytes;
+  return {IoStatus::kOk, bytes};
 }
 
 IoResult MemoryStream::Write(std::span<const std::string_view> pieces) {

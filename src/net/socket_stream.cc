@@ -68,6 +68,30 @@ IoResult SocketStream::Read(std::span<char> space) {
   return {IoStatus::kError, 0};
 }
 
+IoResult SocketStream::Peek(std::span<char> space) {
+  if (!fd_ || state_ == State::kFailed) return {IoStatus::kError, 0};
+  if (!readable_) return {IoStatus::kWouldBlock, 0};
+  ssize_t got;
+  do {
+    got = recv(fd_.get(), space.data(), space.size(), MSG_PEEK);
+  } while (got < 0 && errno == EINTR);
+  if (got > 0) {
+    const auto bytes = static_cast<std::size_t>(got);
+    // Whatever arrives after this call is an edge of its own; after a hangup nothing arrives.
+    if (!peer_gone_) readable_ = false;
+    if (peer_gone_ && bytes == peeked_) return {IoStatus::kEof, 0};
+    peeked_ = static_cast<std::uint32_t>(bytes);
+    return {IoStatus::kOk, bytes};
+  }
+  if (got == 0) return {IoStatus::kEof, 0};
+  if (errno == EAGAIN || errno == EWOULDBLOCK) {
+    readable_ = false;
+    return {IoStatus::kWouldBlock, 0};
+  }
+  Fail();
+  return {IoStatus::kError, 0};
+}
+
 IoResult SocketStream::Write(std::span<const std::string_view> pieces) {
   if (!fd_ || state_ == State::kFailed || write_ended_) return {IoStatus::kError, 0};
   if (!writable_) return {IoStatus::kWouldBlock, 0};

@@ -23,6 +23,8 @@ class SocketStream final : public Stream, public Pollable {
   ~SocketStream() override;
 
   IoResult Read(std::span<char> space) override;
+  IoResult Peek(std::span<char> space) override;
+  void EndPeek() override { readable_ = true; }
   IoResult Write(std::span<const std::string_view> pieces) override;
   void ShutdownWrite() override;
   void Close(bool reset) override;
@@ -57,6 +59,7 @@ class SocketStream final : public Stream, public Pollable {
   bool writable_;
   bool peer_gone_ = false;  // RDHUP, HUP or ERR was seen: edges of it come once only.
   bool write_ended_ = false;
+  std::uint32_t peeked_ = 0;  // Bytes of the last Peek().
   bool hangup_told_ = false;
   Waiter read_waiter_;
   Waiter write_waiter_;

@@ -32,6 +32,11 @@ class Stream {
   virtual IoResult Read(std::span<char> space) = 0;
   // Gathers; kOk may be partial.
   virtual IoResult Write(std::span<const std::string_view> pieces) = 0;
+  // What a read would give, left where it is: always from its first byte on. After kOk a wait to
+  // read waits for more of it; kEof: there is not going to be more. EndPeek() before the first
+  // Read(). Not for TLS streams.
+  virtual IoResult Peek(std::span<char>) { return {IoStatus::kError, 0}; }
+  virtual void EndPeek() {}
   // FIN or close_notify after what was written; the other direction stays open.
   virtual void ShutdownWrite() = 0;
   // Idempotent. `reset`: RST instead of an orderly close (SO_LINGER 0).

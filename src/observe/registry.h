@@ -24,6 +24,7 @@ enum class Scope : std::uint8_t {
   kClusterMain,
   kHttp,
   kListener,
+  kTlsInspector,
   kCors,
   kListenerManager,
   kClusterManager,

@@ -46,6 +46,7 @@ SLUICE_ROWS(ClusterStats, SLUICE_CLUSTER_STATS,
 SLUICE_ROWS(ClusterMainStats, SLUICE_CLUSTER_MAIN_STATS, );
 SLUICE_ROWS(HttpStats, SLUICE_HTTP_STATS, );
 SLUICE_ROWS(ListenerStats, SLUICE_LISTENER_STATS, );
+SLUICE_ROWS(TlsInspectorStats, SLUICE_TLS_INSPECTOR_STATS, );
 SLUICE_ROWS(CorsStats, SLUICE_CORS_STATS, );
 SLUICE_ROWS(ListenerManagerStats, SLUICE_LISTENER_MANAGER_STATS, );
 SLUICE_ROWS(ClusterManagerStats, SLUICE_CLUSTER_MANAGER_STATS, );
@@ -127,6 +128,7 @@ template const BlockType& BlockTypeFor<ClusterStats>();
 template const BlockType& BlockTypeFor<ClusterMainStats>();
 template const BlockType& BlockTypeFor<HttpStats>();
 template const BlockType& BlockTypeFor<ListenerStats>();
+template const BlockType& BlockTypeFor<TlsInspectorStats>();
 template const BlockType& BlockTypeFor<CorsStats>();
 template const BlockType& BlockTypeFor<ListenerManagerStats>();
 template const BlockType& BlockTypeFor<ClusterManagerStats>();
@@ -146,6 +148,8 @@ const BlockType& BlockTypeOf(Scope scope) {
       return kBlockType<HttpStats>;
     case Scope::kListener:
       return kBlockType<ListenerStats>;
+    case Scope::kTlsInspector:
+      return kBlockType<TlsInspectorStats>;
     case Scope::kCors:
       return kBlockType<CorsStats>;
     case Scope::kListenerManager:
@@ -183,6 +187,8 @@ ScopeNames NamesOf(Scope scope, std::string_view name) {
       return Tagged("listener.", "envoy_listener_address", Clean(name));
     case Scope::kSubscription:
       return SubscriptionNames(Clean(name));
+    case Scope::kTlsInspector:
+      return fixed("tls_inspector.");
     case Scope::kListenerManager:
       return fixed("listener_manager.");
     case Scope::kClusterManager:

@@ -60,7 +60,14 @@ namespace sluice::observe {
 
 #define SLUICE_LISTENER_STATS(C, G, H)                                                            \
   C(downstream_cx_total) C(downstream_cx_destroy) C(downstream_global_cx_overflow)                \
+  C(downstream_pre_cx_timeout) C(downstream_listener_filter_remote_close)                         \
+  C(downstream_listener_filter_error) C(no_filter_chain_match)                                    \
   G(downstream_cx_active) H(downstream_cx_length_ms)
+
+// The listener filter; of all listeners together.
+#define SLUICE_TLS_INSPECTOR_STATS(C, G, H)                                                       \
+  C(client_hello_too_large) C(tls_found) C(tls_not_found) C(alpn_found) C(alpn_not_found)         \
+  C(sni_found) C(sni_not_found) H(bytes_processed)
 
 #define SLUICE_CORS_STATS(C, G, H) C(origin_valid) C(origin_invalid)
 
@@ -112,6 +119,9 @@ struct HttpStats {
 };
 struct ListenerStats {
   SLUICE_LISTENER_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)
+};
+struct TlsInspectorStats {
+  SLUICE_TLS_INSPECTOR_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)
 };
 struct CorsStats {
   SLUICE_CORS_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)

@@ -1,5 +1,6 @@
 #include "proxy/serve_connection.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -10,28 +11,20 @@ namespace sluice::proxy {
 void StartConnection(WorkerContext& context, std::unique_ptr<net::Stream> stream,
                      std::shared_ptr<const config::Listener> listener,
                      observe::ListenerStats& stats) {
-  auto* connection = new ServerConnection(context, std::move(stream),
-                                          context.EntryFor(std::move(listener)), stats);
-  connection->Start();
+  auto* connection = new ServerConnection(context, std::move(stream), stats);
+  connection->Start(std::move(listener));
 }
 
 ServerConnection::ServerConnection(WorkerContext& context, std::unique_ptr<net::Stream> stream,
-                                   LocalPtr<ListenerEntry> entry, observe::ListenerStats& stats)
+                                   observe::ListenerStats& stats)
     : context_(context),
       stream_(std::move(stream)),
-      entry_(std::move(entry)),
       listener_stats_(stats),
-      http_stats_(*entry_->plan->stats),
       accepted_(context.loop().now()),
-      id_(context.NextId()),
-      h1_(*this) {
+      id_(context.NextId()) {
   context_.Link(*this);
   listener_stats_.downstream_cx_total.Add();
   listener_stats_.downstream_cx_active.Add(1);
-  http_stats_.downstream_cx_total.Add();
-  http_stats_.downstream_cx_http1_total.Add();
-  http_stats_.downstream_cx_active.Add(1);
-  http_stats_.downstream_cx_http1_active.Add(1);
 }
 
 ServerConnection::~ServerConnection() {
@@ -41,27 +34,125 @@ ServerConnection::~ServerConnection() {
   listener_stats_.downstream_cx_destroy.Add();
   listener_stats_.downstream_cx_active.Add(-1);
   listener_stats_.downstream_cx_length_ms.Record(lasted);
-  http_stats_.downstream_cx_destroy.Add();
-  (closed_by_client_ ? http_stats_.downstream_cx_destroy_remote
-                     : http_stats_.downstream_cx_destroy_local)
-      .Add();
-  if (interrupted_) {
-    http_stats_.downstream_cx_destroy_active_rq.Add();
-    (closed_by_client_ ? http_stats_.downstream_cx_destroy_remote_active_rq
-                       : http_stats_.downstream_cx_destroy_local_active_rq)
-        .Add();
-  }
-  http_stats_.downstream_cx_active.Add(-1);
-  http_stats_.downstream_cx_http1_active.Add(-1);
-  http_stats_.downstream_cx_length_ms.Record(lasted);
+  if (http_stats_ != nullptr) CountHttpEnd(lasted);
   context_.Unlink(*this);
 }
 
-void ServerConnection::Start() {
-  if (context_.draining(listener())) h1_.Drain();
-  net::Start(h1_.Serve(), &OnServed, this);
+void ServerConnection::CountHttp() {
+  http_stats_ = entry_->plan->stats;
+  http_stats_->downstream_cx_total.Add();
+  http_stats_->downstream_cx_http1_total.Add();
+  http_stats_->downstream_cx_active.Add(1);
+  http_stats_->downstream_cx_http1_active.Add(1);
+}
+
+void ServerConnection::CountHttpEnd(std::uint64_t lasted_ms) {
+  http_stats_->downstream_cx_destroy.Add();
+  (closed_by_client_ ? http_stats_->downstream_cx_destroy_remote
+                     : http_stats_->downstream_cx_destroy_local)
+      .Add();
+  if (interrupted_) {
+    http_stats_->downstream_cx_destroy_active_rq.Add();
+    (closed_by_client_ ? http_stats_->downstream_cx_destroy_remote_active_rq
+                       : http_stats_->downstream_cx_destroy_local_active_rq)
+        .Add();
+  }
+  http_stats_->downstream_cx_active.Add(-1);
+  http_stats_->downstream_cx_http1_active.Add(-1);
+  http_stats_->downstream_cx_length_ms.Record(lasted_ms);
+}
+
+// ---- setup
+
+Detected& ServerConnection::detected() {
+  if (detected_ == nullptr) detected_ = std::make_unique<Detected>();
+  return *detected_;
+}
+
+const base::Address& ServerConnection::remote() const {
+  return detected_ != nullptr && detected_->remote ? *detected_->remote : stream_->remote();
+}
+
+const base::Address& ServerConnection::local() const {
+  return detected_ != nullptr && detected_->local ? *detected_->local : stream_->local();
+}
+
+bool ServerConnection::ChooseChain(const std::shared_ptr<const config::Listener>& listener) {
+  const config::FilterChain* chain = nullptr;
+  // The usual listener has one chain, which takes everything: no address is asked for.
+  if (detected_ == nullptr && listener->filter_chains.size() == 1 &&
+      listener->filter_chains.front().match == config::FilterChainMatch()) {
+    chain = &listener->filter_chains.front();
+  } else {
+    static const Detected kNothing;
+    const Detected& found = detected_ != nullptr ? *detected_ : kNothing;
+    chain =
+        config::FindFilterChain(*listener, {local(), stream_->remote(), remote(), found.server_name,
+                                            found.tls ? "tls" : "raw_buffer", found.protocols});
+  }
+  if (chain == nullptr) {
+    listener_stats_.no_filter_chain_match.Add();
+    return false;
+  }
+  entry_ = context_.EntryFor(listener, *chain);
+  return true;
+}
+
+void ServerConnection::Start(std::shared_ptr<const config::Listener> listener) {
+  const bool may_wait = !listener->listener_filters.empty() ||
+                        std::any_of(listener->filter_chains.begin(), listener->filter_chains.end(),
+                                    [](const auto& chain) { return chain.tls != nullptr; });
+  if (may_wait) {
+    setup_ = std::make_unique<ConnectionSetup>(*this, std::move(listener));
+    net::Start(setup_->Run(), &OnSetUp, this);
+    return;
+  }
+  const bool good = ChooseChain(listener);
+  context_.options().retire(std::move(listener));
+  if (!good) {
+    delete this;
+    return;
+  }
+  StartSession();
+}
+
+void ServerConnection::OnSetUp(void* self) {
+  auto& connection = *static_cast<ServerConnection*>(self);
+  const bool good = connection.setup_->good();
+  connection.setup_.reset();
+  if (good && !connection.stream_->closed()) {
+    connection.StartSession();
+  } else {
+    delete &connection;
+  }
+}
+
+void ServerConnection::StartSession() {
+  session_ = MakeSession(*this);
+  if (session_ == nullptr) {
+    delete this;
+    return;
+  }
+  if (context_.draining(listener()) || entry_->gone) session_->Drain();
+  net::Start(session_->Serve(), &OnServed, this);
 }
 
 void ServerConnection::OnServed(void* self) { delete static_cast<ServerConnection*>(self); }
+
+// ---- afterwards
+
+std::string_view ServerConnection::listener() const {
+  return entry_ ? std::string_view(entry_->name) : std::string_view(setup_->listener().name);
+}
+
+// A connection that is being set up learns of it when it has a session.
+void ServerConnection::BeginDrain() {
+  if (session_ != nullptr) session_->Drain();
+}
+
+void ServerConnection::Close() {
+  if (session_ != nullptr) session_->Abandon();
+  stream_->Close(true);
+}
 
 }  // namespace sluice::proxy

@@ -13,7 +13,7 @@
 
 namespace sluice::proxy {
 
-// Serves HTTP/1 on `stream` until either side ends it. Requests use the listener of the same name
+// Serves `stream` until either side ends it. Requests use the listener of the same name
 // in the worker's current snapshot, each the newest; `listener` counts while there is none.
 // `stats` outlives the connection.
 void StartConnection(WorkerContext& context, std::unique_ptr<net::Stream> stream,

@@ -13,23 +13,23 @@
 #include "proxy/downstream.h"
 #include "proxy/exchange.h"
 #include "proxy/failure.h"
+#include "proxy/session.h"
 
 namespace sluice::proxy {
 
 class ServerConnection;
 
-class H1Server final : public Downstream {
+class H1Server final : public Downstream, public Session {
  public:
   explicit H1Server(ServerConnection& connection);
   H1Server(const H1Server&) = delete;
   H1Server& operator=(const H1Server&) = delete;
 
-  // Until the connection is to be closed.
-  net::Task<void> Serve();
+  // ---- Session
+  net::Task<void> Serve() override;
   // Closes now when idle, else with the next response.
-  void Drain();
-  // Whatever is under way ends without an answer.
-  void Abandon();
+  void Drain() override;
+  void Abandon() override;
   bool busy() const { return busy_; }
 
   // ---- Downstream

@@ -1,7 +1,7 @@
 #pragma once
-// One client connection: its stream, its place in the worker's list, its statistics, its protocol.
+// One client connection: its stream, its place in the worker's list, its statistics, its session.
 //
-// Worker's thread. Owns itself: deleted when its serving coroutine has ended.
+// Worker's thread. Owns itself: deleted when its session has ended, or its setup without one.
 
 #include <memory>
 #include <string>
@@ -10,7 +10,8 @@
 #include "base/clock.h"
 #include "net/stream.h"
 #include "observe/stats.h"
-#include "proxy/serve_h1.h"
+#include "proxy/connection_setup.h"
+#include "proxy/session.h"
 #include "proxy/worker_context.h"
 
 namespace sluice::proxy {
@@ -18,30 +19,42 @@ namespace sluice::proxy {
 class ServerConnection {
  public:
   ServerConnection(WorkerContext& context, std::unique_ptr<net::Stream> stream,
-                   LocalPtr<ListenerEntry> entry, observe::ListenerStats& stats);
+                   observe::ListenerStats& stats);
   ~ServerConnection();
   ServerConnection(const ServerConnection&) = delete;
   ServerConnection& operator=(const ServerConnection&) = delete;
 
-  void Start();
-  void BeginDrain() { h1_.Drain(); }
+  // May delete it.
+  void Start(std::shared_ptr<const config::Listener> listener);
+  void BeginDrain();
   // Resets.
-  void Close() {
-    h1_.Abandon();
-    stream_->Close(true);
-  }
+  void Close();
 
   WorkerContext& context() { return context_; }
   net::Stream& stream() { return *stream_; }
   std::uint64_t id() const { return id_; }
-  std::string_view listener() const { return entry_->name; }
+  observe::ListenerStats& listener_stats() { return listener_stats_; }
+  // The name of its listener.
+  std::string_view listener() const;
+  // The client's address and ours: of the socket, or as a PROXY header tells.
+  const base::Address& remote() const;
+  const base::Address& local() const;
+
+  // ---- during setup
+  Detected& detected();
+  // False: no chain takes this connection.
+  bool ChooseChain(const std::shared_ptr<const config::Listener>& listener);
+
+  // ---- for sessions
   // Of the snapshot that is current now.
   const LocalPtr<ListenerPlan>& plan() { return context_.PlanOf(*entry_); }
-  // Where this connection is counted, whatever later snapshots say.
-  observe::HttpStats& stats() { return http_stats_; }
+  bool chain_gone() const { return entry_ && entry_->gone; }
+  // Counts it as a connection of its chain's connection manager, till it ends.
+  void CountHttp();
+  // Where it is counted, whatever later snapshots say. REQUIRES: CountHttp().
+  observe::HttpStats& stats() { return *http_stats_; }
   // The client ended it, not we.
   void set_closed_by_client() { closed_by_client_ = true; }
-
   // It ends in the middle of an exchange.
   void set_interrupted() { interrupted_ = true; }
 
@@ -56,20 +69,25 @@ class ServerConnection {
   }
 
  private:
+  void StartSession();
+  void CountHttpEnd(std::uint64_t lasted_ms);
+  static void OnSetUp(void* self);
   static void OnServed(void* self);
 
   WorkerContext& context_;
   std::unique_ptr<net::Stream> stream_;
-  const LocalPtr<ListenerEntry> entry_;
+  LocalPtr<ListenerEntry> entry_;  // Null until the chain is chosen.
   observe::ListenerStats& listener_stats_;
-  observe::HttpStats& http_stats_;
+  observe::HttpStats* http_stats_ = nullptr;
   const base::Monotonic accepted_;
   const std::uint64_t id_;
   ServerConnection* next_ = nullptr;
   ServerConnection* previous_ = nullptr;
   bool closed_by_client_ = false;
   bool interrupted_ = false;
-  H1Server h1_;
+  std::unique_ptr<Detected> detected_;      // Null: no listener filter ran.
+  std::unique_ptr<ConnectionSetup> setup_;  // While it waits for something.
+  std::unique_ptr<Session> session_;
 };
 
 }  // namespace sluice::proxy

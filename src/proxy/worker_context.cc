@@ -58,23 +58,61 @@ WorkerContext::~WorkerContext() {
 
 void WorkerContext::Adopt(std::shared_ptr<const config::Snapshot> snapshot) {
   snapshots_.Adopt(std::move(snapshot));
-  // Listeners that are gone are only kept by their connections.
-  absl::erase_if(entries_, [this](const auto& named) {
-    const bool known = snapshots_.current()->listeners.Find(named.first) != nullptr;
-    return !known && named.second->references == 1;
-  });
+  DropGoneChains();
   // A listener that came back drains no more.
   absl::erase_if(draining_listeners_, [this](const std::string& name) {
     return snapshots_.current()->listeners.Find(name) != nullptr;
   });
 }
 
-LocalPtr<ListenerEntry> WorkerContext::EntryFor(std::shared_ptr<const config::Listener> listener) {
-  LocalPtr<ListenerEntry>& entry = entries_[listener->name];
+namespace {
+
+const config::FilterChain* FindByKey(const config::Listener& listener, std::string_view key) {
+  for (const config::FilterChain& chain : listener.filter_chains) {
+    if (chain.key == key) return &chain;
+  }
+  return nullptr;
+}
+
+bool SameTls(const config::FilterChain& a, const config::FilterChain& b) {
+  if (a.tls == b.tls) return true;
+  return a.tls != nullptr && b.tls != nullptr && *a.tls == *b.tls;
+}
+
+}  // namespace
+
+void WorkerContext::DropGoneChains() {
+  bool any_gone = false;
+  const auto is_left = [&](ListenerEntry& entry) {
+    const auto* current = snapshots_.current()->listeners.FindShared(entry.name);
+    // A listener that is gone drains as a whole; its entries are only kept by their connections.
+    if (current == nullptr) return entry.references == 1;
+    if (*current == entry.plan->listener) return false;
+    const config::FilterChain* chain = FindByKey(**current, entry.chain);
+    // What the client proved in its handshake may not be what is asked for now.
+    if (chain != nullptr && SameTls(*chain, *entry.plan->chain)) return false;
+    entry.gone = any_gone = true;
+    return true;
+  };
+  absl::erase_if(entries_, [&](auto& named) {
+    absl::erase_if(named.second, [&](auto& chain) { return is_left(*chain.second); });
+    return named.second.empty();
+  });
+  if (!any_gone) return;
+  for (ServerConnection* connection = first_; connection != nullptr;
+       connection = connection->next()) {
+    if (connection->chain_gone()) connection->BeginDrain();
+  }
+}
+
+LocalPtr<ListenerEntry> WorkerContext::EntryFor(std::shared_ptr<const config::Listener> listener,
+                                                const config::FilterChain& chain) {
+  LocalPtr<ListenerEntry>& entry = entries_[listener->name][chain.key];
   if (!entry) {
     entry = LocalPtr<ListenerEntry>(new ListenerEntry);
     entry->name = listener->name;
-    entry->plan = MakePlan(std::move(listener), nullptr);
+    entry->chain = chain.key;
+    entry->plan = MakePlan(std::move(listener), chain, nullptr);
   } else {
     options_.retire(std::move(listener));
   }
@@ -86,40 +124,59 @@ const LocalPtr<ListenerPlan>& WorkerContext::PlanOf(ListenerEntry& entry) {
   if (entry.version != snapshots_.version()) {
     entry.version = snapshots_.version();
     const auto* current = snapshots_.current()->listeners.FindShared(entry.name);
-    if (current != nullptr && *current != entry.plan->listener) {
-      entry.plan = MakePlan(*current, entry.plan.get());
+    if (current != nullptr && *current != entry.plan->listener && !entry.gone) {
+      const config::FilterChain* chain = FindByKey(**current, entry.chain);
+      if (chain != nullptr) entry.plan = MakePlan(*current, *chain, entry.plan.get());
     }
   }
   return entry.plan;
 }
 
 LocalPtr<ListenerPlan> WorkerContext::MakePlan(std::shared_ptr<const config::Listener> listener,
+                                               const config::FilterChain& chain,
                                                const ListenerPlan* previous) {
   LocalPtr<ListenerPlan> plan(new ListenerPlan);
   plan->id = NextId();
   plan->retire = options_.retire;
   plan->listener = std::move(listener);
-  plan->chain = &plan->listener->filter_chains.front();
-  plan->http = plan->chain->http.get();
-  const config::HttpConnectionManager& http = *plan->http;
-  plan->stats = &options_.registry.Get<observe::HttpStats>(observe::Scope::kHttp, http.stat_prefix,
-                                                           options_.worker);
-  plan->cors = &options_.registry.Get<observe::CorsStats>(observe::Scope::kCors, http.stat_prefix,
+  plan->chain = &chain;
+  plan->http = chain.http.get();
+  if (plan->http != nullptr) TakeHttp(*plan, previous);
+  return plan;
+}
+
+void WorkerContext::TakeHttp(ListenerPlan& plan, const ListenerPlan* previous) {
+  const config::HttpConnectionManager& http = *plan.http;
+  plan.stats = &options_.registry.Get<observe::HttpStats>(observe::Scope::kHttp, http.stat_prefix,
                                                           options_.worker);
+  plan.cors = &options_.registry.Get<observe::CorsStats>(observe::Scope::kCors, http.stat_prefix,
+                                                         options_.worker);
   for (const config::HttpFilter& filter : http.filters) {
     if (const auto* router = std::get_if<config::RouterFilter>(&filter.config)) {
-      plan->suppress_envoy_headers = router->suppress_envoy_headers;
+      plan.suppress_envoy_headers = router->suppress_envoy_headers;
     } else if (!filter.disabled) {
-      plan->filters = true;
+      plan.filters = true;
     }
   }
-  if (previous != nullptr && previous->log->logs == http.access_logs) {
-    plan->log = previous->log;
+  if (previous != nullptr && previous->log && previous->log->logs == http.access_logs) {
+    plan.log = previous->log;
   } else {
-    plan->log = LocalPtr<LogPlan>(new LogPlan);
-    plan->log->logs = http.access_logs;
+    plan.log = LocalPtr<LogPlan>(new LogPlan);
+    plan.log->logs = http.access_logs;
   }
-  return plan;
+}
+
+std::span<char> WorkerContext::PeekSpace(std::size_t bytes) {
+  if (peek_space_.size() < bytes) peek_space_.resize(bytes);
+  return {peek_space_.data(), bytes};
+}
+
+observe::TlsInspectorStats& WorkerContext::tls_inspector_stats() {
+  if (tls_inspector_stats_ == nullptr) {
+    tls_inspector_stats_ = &options_.registry.Get<observe::TlsInspectorStats>(
+        observe::Scope::kTlsInspector, "", options_.worker);
+  }
+  return *tls_inspector_stats_;
 }
 
 // ---- connections

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -90,7 +91,8 @@ struct LogPlan {
   std::vector<config::AccessLog> logs;
 };
 
-// What a worker derived from one version of one listener. Exchanges keep it while pinned.
+// What a worker derived from one chain of one version of a listener. Exchanges keep it while
+// pinned.
 struct ListenerPlan {
   ListenerPlan() = default;
   ~ListenerPlan() { retire(std::move(listener)); }
@@ -101,19 +103,22 @@ struct ListenerPlan {
   std::uint64_t id = 0;  // Never used again for another plan.
   std::shared_ptr<const config::Listener> listener;
   const config::FilterChain* chain = nullptr;
-  const config::HttpConnectionManager* http = nullptr;
-  observe::HttpStats* stats = nullptr;
-  observe::CorsStats* cors = nullptr;
-  bool filters = false;  // Any filter but the router.
+  const config::HttpConnectionManager* http = nullptr;  // Null: a TCP chain.
+  observe::HttpStats* stats = nullptr;                  // Set with `http`,
+  observe::CorsStats* cors = nullptr;                   // as this.
+  bool filters = false;                                 // Any filter but the router.
   bool suppress_envoy_headers = false;
   LocalPtr<LogPlan> log;
   Retire retire;
 };
 
-// A listener by name: what its connections hold on to while they are idle.
+// A filter chain of a listener, by name and key: what its connections hold on to while they are
+// idle.
 struct ListenerEntry {
   std::uint32_t references = 0;
   std::string name;
+  std::string chain;
+  bool gone = false;            // The chain, or what it was in TLS: connections of it drain.
   LocalPtr<ListenerPlan> plan;  // Never null; refreshed by WorkerContext::PlanOf.
   std::uint64_t version = 0;    // Of the snapshots, when it was looked up.
 };
@@ -148,10 +153,14 @@ class WorkerContext {
   // ---- for the room's own files
   const WorkerOptions& options() const { return options_; }
   net::Loop& loop() { return options_.loop; }
-  // `listener` counts while no snapshot has one of its name.
-  LocalPtr<ListenerEntry> EntryFor(std::shared_ptr<const config::Listener> listener);
-  // Of the current snapshot, or the last one that had the listener.
+  // `listener` counts while no snapshot has one of its name. `chain` is one of its own.
+  LocalPtr<ListenerEntry> EntryFor(std::shared_ptr<const config::Listener> listener,
+                                   const config::FilterChain& chain);
+  // Of the current snapshot, or the last one that had the chain.
   const LocalPtr<ListenerPlan>& PlanOf(ListenerEntry& entry);
+  // Scratch for bytes that are looked at before anything may suspend.
+  std::span<char> PeekSpace(std::size_t bytes);
+  observe::TlsInspectorStats& tls_inspector_stats();
   base::WallTime WallNow();     // From loop().now(); at most a second's drift between readings.
   std::string_view DateText();  // IMF-fixdate of now.
   std::uint64_t NextId() { return next_id_ += 1; }
@@ -163,12 +172,18 @@ class WorkerContext {
 
  private:
   LocalPtr<ListenerPlan> MakePlan(std::shared_ptr<const config::Listener> listener,
-                                  const ListenerPlan* previous);
+                                  const config::FilterChain& chain, const ListenerPlan* previous);
+  void TakeHttp(ListenerPlan& plan, const ListenerPlan* previous);
+  // Entries whose chain is not in the current snapshot any more: their connections drain.
+  void DropGoneChains();
   void ReadWallClock();
 
   WorkerOptions options_;
   SnapshotHolder snapshots_;
-  base::StringMap<LocalPtr<ListenerEntry>> entries_;
+  using Chains = base::StringMap<LocalPtr<ListenerEntry>>;
+  base::StringMap<Chains> entries_;  // By listener and key of the chain.
+  std::vector<char> peek_space_;
+  observe::TlsInspectorStats* tls_inspector_stats_ = nullptr;
   base::StringSet draining_listeners_;
   bool draining_all_ = false;
   ServerConnection* first_ = nullptr;
