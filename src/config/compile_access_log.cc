@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <optional>
 #include <string>
 #include <utility>
@@ -10,6 +9,7 @@
 #include "base/field_errors.h"
 #include "base/strings.h"
 #include "config/compile.h"
+#include "config/compile_format.h"
 #include "config/compile_matchers.h"
 #include "config/data_source.h"
 #include "config/extensions.h"
@@ -26,9 +26,8 @@ namespace {
 namespace accesslogv3 = envoy::config::accesslog::v3;
 namespace corev3 = envoy::config::core::v3;
 using google::protobuf::Struct;
-using google::protobuf::Value;
 
-// Filters and JSON formats are rendered by recursion: a bound on the worker's stack.
+// Filters are looked at by recursion: a bound on the worker's stack.
 constexpr int kDepthMax = 16;
 constexpr std::size_t kFormatBytesMax = 64 * 1024;  // Of a format read from elsewhere.
 
@@ -39,76 +38,6 @@ constexpr std::array<std::string_view, 30> kFlagNames = {
 
 // ---- formats
 // -------------------------------------------------------------------------------------
-
-// Whether a JSON leaf that is one operator keeps its type. The oldest spelling writes strings only.
-enum class Leaves : std::uint8_t { kTyped, kStrings };
-
-class JsonCompiler {
- public:
-  JsonCompiler(Leaves leaves, base::FieldErrors& errors) : leaves_(leaves), errors_(errors) {}
-
-  JsonFormat CompileStruct(const Struct& proto, int depth) {
-    JsonFormat out;
-    out.kind = JsonFormat::Kind::kObject;
-    if (TooDeep(depth)) return out;
-    for (const auto& [key, value] : proto.fields()) {
-      const base::FieldErrors::Scope scope(errors_, base::Printable(key));
-      out.members.emplace_back(key, CompileValue(value, depth + 1));
-    }
-    std::sort(out.members.begin(), out.members.end(),
-              [](const auto& a, const auto& b) { return a.first < b.first; });
-    return out;
-  }
-
- private:
-  bool TooDeep(int depth) {
-    if (depth <= kDepthMax) return false;
-    errors_.Add(base::Cat("nested more than ", kDepthMax, " deep; use a flatter format"));
-    return true;
-  }
-
-  JsonFormat CompileValue(const Value& proto, int depth) {
-    JsonFormat out;
-    switch (proto.kind_case()) {
-      case Value::kStringValue:
-        out.kind = JsonFormat::Kind::kFormat;
-        out.format = CompileFormat(proto.string_value(), errors_);
-        // A leaf of two items is text.
-        if (leaves_ == Leaves::kStrings) out.format.items.emplace_back();
-        break;
-      case Value::kNumberValue:
-        out.kind = JsonFormat::Kind::kNumber;
-        out.number = proto.number_value();
-        if (!std::isfinite(out.number)) errors_.Add("no JSON number; write a finite one");
-        break;
-      case Value::kBoolValue:
-        out.kind = JsonFormat::Kind::kBool;
-        out.boolean = proto.bool_value();
-        break;
-      case Value::kStructValue:
-        return CompileStruct(proto.struct_value(), depth);
-      case Value::kListValue:
-        return CompileList(proto.list_value(), depth);
-      default:
-        break;
-    }
-    return out;
-  }
-
-  JsonFormat CompileList(const google::protobuf::ListValue& proto, int depth) {
-    JsonFormat out;
-    out.kind = JsonFormat::Kind::kArray;
-    if (TooDeep(depth)) return out;
-    for (int i = 0; i < proto.values_size(); ++i) {
-      const base::FieldErrors::Scope scope(errors_, base::Cat("[", i, "]"));
-      out.members.emplace_back("", CompileValue(proto.values(i), depth + 1));
-    }
-    return out;
-  }
-
-  Leaves leaves_;
-  base::FieldErrors& errors_;
-};
 
 void CompileText(std::string_view field, const std::string& text, AccessLog& log,
                  base::FieldErrors& errors) {
@@ -130,10 +59,10 @@ void CompileTextSource(const corev3::DataSource& source, AccessLog& log,
   if (text) CompileText("text_format_source", *text, log, errors);
 }
 
-void CompileJson(std::string_view field, const Struct& proto, Leaves leaves, AccessLog& log,
+void CompileJson(std::string_view field, const Struct& proto, JsonLeaves leaves, AccessLog& log,
                  base::FieldErrors& errors) {
   const base::FieldErrors::Scope scope(errors, field);
-  log.json = JsonCompiler(leaves, errors).CompileStruct(proto, 0);
+  log.json = CompileJsonFormat(proto, leaves, errors);
 }
 
 void CompileDefault(AccessLog& log, base::FieldErrors& errors) {
@@ -149,7 +78,7 @@ void CompileLogFormat(const corev3::SubstitutionFormatString& proto, AccessLog& 
       CompileText("text_format", proto.text_format(), log, errors);
       return;
     case corev3::SubstitutionFormatString::kJsonFormat:
-      CompileJson("json_format", proto.json_format(), Leaves::kTyped, log, errors);
+      CompileJson("json_format", proto.json_format(), JsonLeaves::kTyped, log, errors);
       return;
     case corev3::SubstitutionFormatString::kTextFormatSource:
       CompileTextSource(proto.text_format_source(), log, errors);
@@ -308,6 +237,11 @@ void SetPath(std::string_view path, AccessLog& log, base::FieldErrors& errors) {
 
 }  // namespace
 
+AccessLogFilter CompileAccessLogFilter(const accesslogv3::AccessLogFilter& proto,
+                                       base::FieldErrors& errors) {
+  return FilterCompiler(errors).Compile(proto, 0);
+}
+
 std::vector<std::string_view> ResponseFlagNames() { return {kFlagNames.begin(), kFlagNames.end()}; }
 
 std::vector<AccessLog> CompileAccessLogs(
@@ -339,10 +273,10 @@ void CompileFileAccessLog(const google::protobuf::Any& any, const CompileOptions
       CompileText("format", proto.format(), log, errors);
       return;
     case FileAccessLog::kJsonFormat:
-      CompileJson("json_format", proto.json_format(), Leaves::kStrings, log, errors);
+      CompileJson("json_format", proto.json_format(), JsonLeaves::kStrings, log, errors);
       return;
     case FileAccessLog::kTypedJsonFormat:
-      CompileJson("typed_json_format", proto.typed_json_format(), Leaves::kTyped, log, errors);
+      CompileJson("typed_json_format", proto.typed_json_format(), JsonLeaves::kTyped, log, errors);
       return;
     case FileAccessLog::kLogFormat:
       CompileLogFormat(proto.log_format(), log, errors);

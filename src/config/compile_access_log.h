@@ -13,7 +13,8 @@ class RepeatedPtrField;
 }  // namespace google::protobuf
 namespace envoy::config::accesslog::v3 {
 class AccessLog;
-}
+class AccessLogFilter;
+}  // namespace envoy::config::accesslog::v3
 namespace sluice::base {
 class FieldErrors;
 }
@@ -27,6 +28,10 @@ struct CompileOptions;
 std::vector<AccessLog> CompileAccessLogs(
     const google::protobuf::RepeatedPtrField<envoy::config::accesslog::v3::AccessLog>& protos,
     const CompileOptions& options, base::FieldErrors& errors);
+
+// Also for mappers of local replies.
+AccessLogFilter CompileAccessLogFilter(const envoy::config::accesslog::v3::AccessLogFilter& proto,
+                                       base::FieldErrors& errors);
 
 // A file with the default format; /dev/stdout and /dev/stderr are the process's own streams.
 AccessLog DefaultFileAccessLog(std::string_view path, base::FieldErrors& errors);

@@ -223,6 +223,7 @@ void RefuseHttp1Options(const corev3::Http1ProtocolOptions& proto, base::FieldEr
   if (proto.has_accept_http_10()) errors.AddAt("accept_http_10", kText);
   if (!proto.default_host_for_http_10().empty()) errors.AddAt("default_host_for_http_10", kText);
   if (proto.enable_trailers()) errors.AddAt("enable_trailers", kText);
+  if (proto.has_header_key_format()) errors.AddAt("header_key_format", kText);
 }
 
 void CompileCommonOptions(const corev3::HttpProtocolOptions& proto, Cluster& out,

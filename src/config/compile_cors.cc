@@ -5,6 +5,7 @@
 #include "config/compile.h"
 #include "config/compile_headers.h"
 #include "config/compile_matchers.h"
+#include "config/compile_runtime.h"
 #include "config/proto_values.h"
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
 #include "google/protobuf/any.pb.h"
@@ -13,24 +14,6 @@ namespace sluice::config {
 namespace {
 
 using ProtoPolicy = envoy::extensions::filters::http::cors::v3::CorsPolicy;
-
-// All or nothing: the policy of a request must not depend on dice.
-bool CompileEnabled(const envoy::config::core::v3::RuntimeFractionalPercent& proto,
-                    base::FieldErrors& errors) {
-  using envoy::type::v3::FractionalPercent;
-  const FractionalPercent& percent = proto.default_value();
-  if (percent.numerator() == 0) return false;
-  const std::uint32_t whole = percent.denominator() == FractionalPercent::HUNDRED ? 100
-                              : percent.denominator() == FractionalPercent::TEN_THOUSAND
-                                  ? 10'000
-                                  : 1'000'000;
-  if (percent.numerator() < whole) {
-    errors.AddAt(
-        "filter_enabled.default_value",
-        base::Cat(percent.numerator(), " of ", whole, " is not supported; use all of it or 0"));
-  }
-  return true;
-}
 
 }  // namespace
 
@@ -60,7 +43,10 @@ std::optional<CorsPolicy> CompileCorsPolicy(const google::protobuf::Any& any,
   if (proto.has_forward_not_matching_preflights()) {
     policy.forward_not_matching_preflights = proto.forward_not_matching_preflights().value();
   }
-  if (proto.has_filter_enabled()) policy.enabled = CompileEnabled(proto.filter_enabled(), errors);
+  if (proto.has_filter_enabled()) {
+    const base::FieldErrors::Scope scope(errors, "filter_enabled");
+    policy.enabled = CompileFraction(proto.filter_enabled(), errors);
+  }
   if (errors.size() != before) return std::nullopt;
   return policy;
 }

@@ -5,12 +5,15 @@
 
 #include "base/field_errors.h"
 #include "base/strings.h"
+#include "config/compile_matchers.h"
+#include "envoy/config/common/mutation_rules/v3/mutation_rules.pb.h"
 #include "envoy/config/core/v3/base.pb.h"
 
 namespace sluice::config {
 namespace {
 
 using Scope = base::FieldErrors::Scope;
+using ProtoStep = envoy::config::common::mutation_rules::v3::HeaderMutation;
 using ProtoOption = envoy::config::core::v3::HeaderValueOption;
 
 constexpr std::size_t kBytesMax = 16 * 1024;
@@ -118,22 +121,78 @@ HeaderMutations CompileMutations(const google::protobuf::RepeatedPtrField<ProtoO
                                  const google::protobuf::RepeatedPtrField<std::string>& remove,
                                  std::string_view direction, base::FieldErrors& errors) {
   HeaderMutations mutations;
-  const std::string add_field = base::Cat(direction, "_headers_to_add");
   const std::string remove_field = base::Cat(direction, "_headers_to_remove");
-  if (add.size() > kAdditionsMax) {
-    errors.AddAt(add_field, base::Cat("has ", add.size(), " entries; at most ", kAdditionsMax,
-                                      " are allowed"));
-    return mutations;
-  }
   for (int i = 0; i < remove.size(); ++i) {
     const Scope scope(errors, remove_field, static_cast<std::size_t>(i));
     mutations.remove.push_back(CompileName(remove[i], false, errors));
   }
-  for (int i = 0; i < add.size(); ++i) {
-    const Scope scope(errors, add_field, static_cast<std::size_t>(i));
-    mutations.add.push_back(CompileAddition(add[i], errors));
-  }
+  mutations.add = CompileAdditions(add, base::Cat(direction, "_headers_to_add"), errors);
   return mutations;
+}
+
+std::vector<HeaderAddition> CompileAdditions(
+    const google::protobuf::RepeatedPtrField<ProtoOption>& add, std::string_view field,
+    base::FieldErrors& errors) {
+  std::vector<HeaderAddition> additions;
+  if (add.size() > kAdditionsMax) {
+    errors.AddAt(
+        field, base::Cat("has ", add.size(), " entries; at most ", kAdditionsMax, " are allowed"));
+    return additions;
+  }
+  for (int i = 0; i < add.size(); ++i) {
+    const Scope scope(errors, field, static_cast<std::size_t>(i));
+    additions.push_back(CompileAddition(add[i], errors));
+  }
+  return additions;
+}
+
+namespace {
+
+HeaderStep CompileStep(const ProtoStep& proto, base::FieldErrors& errors) {
+  HeaderStep step;
+  switch (proto.action_case()) {
+    case ProtoStep::kRemove: {
+      const Scope scope(errors, "remove");
+      step.remove = CompileName(proto.remove(), false, errors);
+      break;
+    }
+    case ProtoStep::kAppend: {
+      const Scope scope(errors, "append");
+      step.add = CompileAddition(proto.append(), errors);
+      break;
+    }
+    case ProtoStep::kRemoveOnMatch: {
+      const Scope scope(errors, "remove_on_match");
+      const Scope matcher(errors, "key_matcher");
+      if (!proto.remove_on_match().has_key_matcher()) {
+        errors.Add("is required");
+      } else {
+        step.remove_matching = CompileStringMatcher(proto.remove_on_match().key_matcher(), errors);
+      }
+      break;
+    }
+    case ProtoStep::ACTION_NOT_SET:
+      errors.Add("no action; write remove, append or remove_on_match");
+      break;
+  }
+  return step;
+}
+
+}  // namespace
+
+HeaderSteps CompileHeaderSteps(const google::protobuf::RepeatedPtrField<ProtoStep>& steps,
+                               std::string_view field, base::FieldErrors& errors) {
+  HeaderSteps out;
+  if (steps.size() > kAdditionsMax) {
+    errors.AddAt(field, base::Cat("has ", steps.size(), " entries; at most ", kAdditionsMax,
+                                  " are allowed"));
+    return out;
+  }
+  for (int i = 0; i < steps.size(); ++i) {
+    const Scope scope(errors, field, static_cast<std::size_t>(i));
+    out.push_back(CompileStep(steps[i], errors));
+  }
+  return out;
 }
 
 }  // namespace sluice::config

@@ -14,6 +14,9 @@ class RepeatedPtrField;
 namespace envoy::config::core::v3 {
 class HeaderValueOption;
 }
+namespace envoy::config::common::mutation_rules::v3 {
+class HeaderMutation;
+}
 namespace sluice::base {
 class FieldErrors;
 }
@@ -27,6 +30,17 @@ bool IsHeaderValue(std::string_view value);
 
 // An error at `field` unless `value` may stand in a header.
 void CheckHeaderValue(std::string_view value, std::string_view field, base::FieldErrors& errors);
+
+// A HeaderValueOption list on its own, at `field`; at most 1000.
+std::vector<HeaderAddition> CompileAdditions(
+    const google::protobuf::RepeatedPtrField<envoy::config::core::v3::HeaderValueOption>& add,
+    std::string_view field, base::FieldErrors& errors);
+
+// A list of HeaderMutation at `field`; at most 1000.
+HeaderSteps CompileHeaderSteps(
+    const google::protobuf::RepeatedPtrField<
+        envoy::config::common::mutation_rules::v3::HeaderMutation>& steps,
+    std::string_view field, base::FieldErrors& errors);
 
 // `direction` is "request" or "response": fields "request_headers_to_add", "..._to_remove".
 HeaderMutations CompileMutations(

@@ -9,6 +9,7 @@
 #include "config/compile.h"
 #include "config/compile_access_log.h"
 #include "config/compile_headers.h"
+#include "config/compile_replies.h"
 #include "config/defaults.h"
 #include "config/extensions.h"
 #include "config/proto_values.h"
@@ -171,6 +172,7 @@ void CompileHttp1Options(const envoy::config::core::v3::Http1ProtocolOptions& pr
   }
   if (proto.has_accept_http_10()) out.h1.accept_http_10 = proto.accept_http_10();
   out.h1.keep_trailers = proto.enable_trailers();
+  out.proper_case_fields = proto.header_key_format().has_proper_case_words();
   out.h1.default_host_for_http_10 = proto.default_host_for_http_10();
   if (!out.h1.default_host_for_http_10.empty() &&
       !http::ParseAuthority(out.h1.default_host_for_http_10)) {
@@ -321,6 +323,8 @@ std::shared_ptr<const HttpConnectionManager> CompileHttpConnectionManager(
   CompileUpgrades(proto, *out, errors);
   CompilePathAndHost(proto, *out, errors);
   CompileHeaders(proto, *out, errors);
+  CompileReplies(proto, *out, errors);
+  CompileRequestExtensions(proto, options, *out, errors);
   return out;
 }
 

@@ -164,6 +164,26 @@ std::optional<QueryMatcher> CompileQueryMatcher(const ProtoQuery& proto,
   return matcher;
 }
 
+std::optional<CookieMatcher> CompileCookieMatcher(
+    const envoy::config::route::v3::CookieMatcher& proto, base::FieldErrors& errors) {
+  const std::size_t before = errors.size();
+  CookieMatcher matcher;
+  matcher.name = proto.name();
+  matcher.invert = proto.invert_match();
+  if (proto.name().empty() || proto.name().size() > kQueryNameBytesMax) {
+    errors.AddAt("name",
+                 base::Cat("has ", proto.name().size(), " bytes; write 1 to ", kQueryNameBytesMax));
+  }
+  const Scope scope(errors, "string_match");
+  if (!proto.has_string_match()) {
+    errors.Add("is required");
+  } else if (auto text = CompileStringMatcher(proto.string_match(), errors)) {
+    matcher.string = *std::move(text);
+  }
+  if (errors.size() != before) return std::nullopt;
+  return matcher;
+}
+
 std::optional<RegexRewrite> CompileRegexRewrite(
     const envoy::type::matcher::v3::RegexMatchAndSubstitute& proto, base::FieldErrors& errors) {
   const std::size_t before = errors.size();

@@ -11,6 +11,7 @@
 #include "config/matchers.h"
 
 namespace envoy::config::route::v3 {
+class CookieMatcher;
 class HeaderMatcher;
 class QueryParameterMatcher;
 }  // namespace envoy::config::route::v3
@@ -35,6 +36,8 @@ std::optional<HeaderMatcher> CompileHeaderMatcher(
     const envoy::config::route::v3::HeaderMatcher& proto, base::FieldErrors& errors);
 std::optional<QueryMatcher> CompileQueryMatcher(
     const envoy::config::route::v3::QueryParameterMatcher& proto, base::FieldErrors& errors);
+std::optional<CookieMatcher> CompileCookieMatcher(
+    const envoy::config::route::v3::CookieMatcher& proto, base::FieldErrors& errors);
 std::optional<RegexRewrite> CompileRegexRewrite(
     const envoy::type::matcher::v3::RegexMatchAndSubstitute& proto, base::FieldErrors& errors);
 

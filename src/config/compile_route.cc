@@ -97,6 +97,13 @@ RouteTableFrame CompileRouteTableFrame(const ProtoTable& proto, const CompileOpt
   }
   table.most_specific_mutations_win = proto.most_specific_header_mutations_wins();
   table.ignore_port_in_host = proto.ignore_port_in_host_matching();
+  table.ignore_path_parameters = proto.ignore_path_parameters_in_path_matching();
+  table.host_header = base::Lowercase(proto.vhost_header());
+  if (!table.host_header.empty() &&
+      (!IsHeaderName(table.host_header) || table.host_header.starts_with(':'))) {
+    errors.AddAt("vhost_header", base::Cat("'", base::Printable(proto.vhost_header()),
+                                           "' is no header name; leave it out for the authority"));
+  }
   table.validate_clusters =
       proto.has_validate_clusters() ? proto.validate_clusters().value() : options.is_static;
   table.per_filter = CompilePerFilter(proto.typed_per_filter_config(), options, errors);

@@ -50,9 +50,12 @@ std::shared_ptr<const VirtualHost> CompileVirtualHost(
 Route CompileRoute(const envoy::config::route::v3::Route& proto, const RouteTableLimits& limits,
                    const CompileOptions& options, base::FieldErrors& errors);
 RouteMatch CompileRouteMatch(const envoy::config::route::v3::RouteMatch& proto,
-                             base::FieldErrors& errors);
+                             const CompileOptions& options, base::FieldErrors& errors);
 ForwardAction CompileForward(const envoy::config::route::v3::RouteAction& proto,
                              const CompileOptions& options, base::FieldErrors& errors);
+// What is to be sent as a Host must be one; "" is.
+std::string CompileRouteHost(const std::string& host, std::string_view field,
+                             base::FieldErrors& errors);
 RedirectAction CompileRedirect(const envoy::config::route::v3::RedirectAction& proto,
                                base::FieldErrors& errors);
 DirectResponse CompileDirectResponse(const envoy::config::route::v3::DirectResponseAction& proto,

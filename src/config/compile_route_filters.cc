@@ -49,7 +49,15 @@ std::vector<NamedPerFilterConfig> CompilePerFilter(
     if (TypeNameOf(any->type_url()) == kWrapper) {
       envoy::config::route::v3::FilterConfig wrapper;
       if (!UnpackAny(*any, options, wrapper, errors)) continue;
+      if (wrapper.disabled()) {
+        configs.push_back({name, FilterSwitch{.disabled = true}});
+        continue;
+      }
       const Scope inner(errors, "config");
+      if (wrapper.has_config() && wrapper.config().type_url().empty()) {
+        configs.push_back({name, FilterSwitch{}});
+        continue;
+      }
       if (!wrapper.has_config()) {
         errors.Add("is required");
         continue;

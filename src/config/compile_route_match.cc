@@ -3,13 +3,23 @@
 #include "config/compile_headers.h"
 #include "config/compile_matchers.h"
 #include "config/compile_route.h"
+#include "config/compile_runtime.h"
+#include "config/path_template.h"
+#include "config/proto_values.h"
+#include "config/type_registry.h"
 #include "envoy/config/route/v3/route_components.pb.h"
+#include "envoy/extensions/path/match/uri_template/v3/uri_template_match.pb.h"
+#include "envoy/extensions/path/rewrite/uri_template/v3/uri_template_rewrite.pb.h"
 
 namespace sluice::config {
 namespace {
 
 using Scope = base::FieldErrors::Scope;
 using ProtoMatch = envoy::config::route::v3::RouteMatch;
+using ProtoExtension = envoy::config::core::v3::TypedExtensionConfig;
+using ProtoMatchTemplate = envoy::extensions::path::match::uri_template::v3::UriTemplateMatchConfig;
+using ProtoRewriteTemplate =
+    envoy::extensions::path::rewrite::uri_template::v3::UriTemplateRewriteConfig;
 using ProtoRoute = envoy::config::route::v3::Route;
 
 // Paths are compared without their query, so such a route would be dead.
@@ -22,7 +32,54 @@ void CheckComparablePath(const std::string& path, std::string_view field,
   }
 }
 
-void CompilePath(const ProtoMatch& proto, RouteMatch& match, base::FieldErrors& errors) {
+// The text of the one extension there is for `category`, or "" after adding an error.
+template <typename Config>
+std::string ReadTemplate(const ProtoExtension& proto, std::string (*text)(const Config&),
+                         const CompileOptions& options, base::FieldErrors& errors) {
+  const Scope scope(errors, "typed_config");
+  Config config;
+  if (TypeNameOf(proto.typed_config().type_url()) != Config::descriptor()->full_name()) {
+    errors.Add(base::Cat("Didn't find a registered implementation for '",
+                         base::Printable(proto.name()), "' with type URL: '",
+                         base::Printable(proto.typed_config().type_url()),
+                         "'; use an @type that is supported here: ",
+                         std::string(Config::descriptor()->full_name())));
+    return "";
+  }
+  return UnpackAny(proto.typed_config(), options, config, errors) ? text(config) : "";
+}
+
+void CompileMatchPolicy(const ProtoExtension& proto, const CompileOptions& options,
+                        RouteMatch& match, base::FieldErrors& errors) {
+  match.path_kind = RouteMatch::PathKind::kTemplate;
+  const std::size_t before = errors.size();
+  match.path = ReadTemplate<ProtoMatchTemplate>(
+      proto, [](const ProtoMatchTemplate& config) { return config.path_template(); }, options,
+      errors);
+  if (errors.size() != before) return;
+  if (auto compiled = CompilePathTemplate(match.path, errors)) match.regex = compiled->regex;
+}
+
+// REQUIRES: `match` is compiled.
+void CompileRewritePolicy(const ProtoExtension& proto, const RouteMatch& match,
+                          const CompileOptions& options, ForwardAction& action,
+                          base::FieldErrors& errors) {
+  if (match.path_kind != RouteMatch::PathKind::kTemplate) {
+    errors.Add("needs the variables of a path_match_policy in match");
+    return;
+  }
+  const std::size_t before = errors.size();
+  const std::string text = ReadTemplate<ProtoRewriteTemplate>(
+      proto, [](const ProtoRewriteTemplate& config) { return config.path_template_rewrite(); },
+      options, errors);
+  base::FieldErrors told_before;
+  const auto compiled = CompilePathTemplate(match.path, told_before);
+  if (errors.size() != before || !compiled.has_value()) return;
+  action.template_rewrite = CompileTemplateRewrite(text, compiled->variables, errors);
+}
+
+void CompilePath(const ProtoMatch& proto, const CompileOptions& options, RouteMatch& match,
+                 base::FieldErrors& errors) {
   switch (proto.path_specifier_case()) {
     case ProtoMatch::kPrefix:
       match.path_kind = RouteMatch::PathKind::kPrefix;
@@ -52,8 +109,13 @@ void CompilePath(const ProtoMatch& proto, RouteMatch& match, base::FieldErrors& 
       break;
     }
     case ProtoMatch::kConnectMatcher:
-    case ProtoMatch::kPathMatchPolicy:
-      break;  // Refused by their class.
+      match.path_kind = RouteMatch::PathKind::kConnect;
+      break;
+    case ProtoMatch::kPathMatchPolicy: {
+      const Scope scope(errors, "path_match_policy");
+      CompileMatchPolicy(proto.path_match_policy(), options, match, errors);
+      break;
+    }
     case ProtoMatch::PATH_SPECIFIER_NOT_SET:
       errors.Add("no path; write prefix, path, path_separated_prefix or safe_regex");
       break;
@@ -62,11 +124,12 @@ void CompilePath(const ProtoMatch& proto, RouteMatch& match, base::FieldErrors& 
 
 }  // namespace
 
-RouteMatch CompileRouteMatch(const ProtoMatch& proto, base::FieldErrors& errors) {
+RouteMatch CompileRouteMatch(const ProtoMatch& proto, const CompileOptions& options,
+                             base::FieldErrors& errors) {
   RouteMatch match;
-  CompilePath(proto, match, errors);
+  CompilePath(proto, options, match, errors);
   // Expressions say (?i) themselves.
-  if (proto.has_case_sensitive() && match.path_kind != RouteMatch::PathKind::kRegex) {
+  if (proto.has_case_sensitive() && !match.regex.has_value()) {
     match.case_sensitive = proto.case_sensitive().value();
     if (!match.case_sensitive) match.path = base::Lowercase(match.path);
   }
@@ -81,6 +144,21 @@ RouteMatch CompileRouteMatch(const ProtoMatch& proto, base::FieldErrors& errors)
     auto matcher = CompileQueryMatcher(proto.query_parameters(i), errors);
     if (matcher.has_value()) match.query.push_back(*std::move(matcher));
   }
+  for (int i = 0; i < proto.cookies_size(); ++i) {
+    const Scope scope(errors, "cookies", static_cast<std::size_t>(i));
+    auto matcher = CompileCookieMatcher(proto.cookies(i), errors);
+    if (matcher.has_value()) match.cookies.push_back(*std::move(matcher));
+  }
+  if (proto.tls_context().has_presented()) {
+    match.tls_presented = proto.tls_context().presented().value();
+  }
+  if (proto.tls_context().has_validated()) {
+    match.tls_validated = proto.tls_context().validated().value();
+  }
+  if (proto.has_runtime_fraction()) {
+    const Scope scope(errors, "runtime_fraction");
+    match.fraction = CompileFraction(proto.runtime_fraction(), errors);
+  }
   return match;
 }
 
@@ -90,14 +168,20 @@ Route CompileRoute(const ProtoRoute& proto, const RouteTableLimits& limits,
   route.name = proto.name();
   if (proto.has_match()) {
     const Scope scope(errors, "match");
-    route.match = CompileRouteMatch(proto.match(), errors);
+    route.match = CompileRouteMatch(proto.match(), options, errors);
   } else {
     errors.AddAt("match", "is required");
   }
   switch (proto.action_case()) {
     case ProtoRoute::kRoute: {
       const Scope scope(errors, "route");
-      route.action = CompileForward(proto.route(), options, errors);
+      ForwardAction action = CompileForward(proto.route(), options, errors);
+      if (proto.route().has_path_rewrite_policy()) {
+        const Scope policy(errors, "path_rewrite_policy");
+        CompileRewritePolicy(proto.route().path_rewrite_policy(), route.match, options, action,
+                             errors);
+      }
+      route.action = std::move(action);
       break;
     }
     case ProtoRoute::kRedirect: {

@@ -8,6 +8,7 @@
 #include "config/compile_cluster.h"
 #include "config/compile_cors.h"
 #include "config/compile_filter_chain.h"
+#include "config/compile_header_mutation.h"
 #include "config/compile_http_connection_manager.h"
 #include "config/compile_tls.h"
 #include "config/proto_values.h"
@@ -70,6 +71,12 @@ constexpr std::array kExtensions = {
     Extension{ExtensionCategory::kHttpFilter, "envoy.filters.http.cors",
               "envoy.extensions.filters.http.cors.v3.Cors", Posture::kBothSides, Maturity::kStable,
               &CompileCors},
+    Extension{ExtensionCategory::kHttpFilter, "envoy.filters.http.header_mutation",
+              "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+              Posture::kBothSides, Maturity::kStable, &CompileHeaderMutation},
+    Extension{ExtensionCategory::kPerRoute, "envoy.filters.http.header_mutation",
+              "envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute",
+              Posture::kBothSides, Maturity::kStable, &CompileHeaderMutationPerRoute},
     Extension{ExtensionCategory::kHttpFilter, "envoy.filters.http.router",
               "envoy.extensions.filters.http.router.v3.Router", Posture::kBothSides,
               Maturity::kStable, &CompileRouter},

@@ -20,7 +20,9 @@ bool StartsWith(std::string_view path, std::string_view prefix, bool case_sensit
 
 }  // namespace
 
-std::string_view LookupHost(const RouteTable& table, std::string_view authority) {
+std::string_view LookupHost(const RouteTable& table, const http::RequestHead& head) {
+  std::string_view authority = head.authority;
+  if (!table.host_header.empty()) authority = head.fields.Get(table.host_header).value_or("");
   if (!table.ignore_port_in_host) return authority;
   const std::size_t colon = authority.rfind(':');
   if (colon == std::string_view::npos) return authority;
@@ -29,9 +31,18 @@ std::string_view LookupHost(const RouteTable& table, std::string_view authority)
   return authority.substr(0, colon);
 }
 
-const VirtualHost* FindVirtualHost(const RouteTable& table, std::string_view authority) {
+std::string_view LookupPath(const RouteTable& table, const http::RequestHead& head) {
+  const std::string_view path = head.PathWithoutQuery();
+  return table.ignore_path_parameters ? path.substr(0, path.find(';')) : path;
+}
+
+bool IsPathless(const http::RequestHead& head) {
+  return head.method == http::Method::kConnect && !head.path.starts_with('/');
+}
+
+const VirtualHost* FindVirtualHost(const RouteTable& table, const http::RequestHead& head) {
   SLUICE_DCHECK(table.index != nullptr);
-  std::string_view host = LookupHost(table, authority);
+  std::string_view host = LookupHost(table, head);
   // A copy only for hosts with capitals, on the heap only for ones longer than any domain name.
   char folded[512];
   std::string long_host;
@@ -58,46 +69,72 @@ bool MatchesPath(const RouteMatch& match, std::string_view path, unsigned worker
       return StartsWith(path, match.path, match.case_sensitive) &&
              (path.size() == match.path.size() || path[match.path.size()] == '/');
     case RouteMatch::PathKind::kRegex:
+    case RouteMatch::PathKind::kTemplate:
       return match.regex.has_value() && match.regex->FullMatch(path, worker);
+    case RouteMatch::PathKind::kConnect:
+      return false;
   }
   return false;
 }
 
-bool MatchesBeyondPath(const RouteMatch& match, const http::RequestHead& head, unsigned worker) {
+bool MatchesBeyondPath(const RouteMatch& match, const http::RequestHead& head,
+                       const RequestFacts& facts) {
   if (match.grpc) {
     const auto type = head.fields.Get(http::Name::kContentType);
     if (!type.has_value() || !http::IsGrpcContentType(*type)) return false;
   }
   for (const HeaderMatcher& matcher : match.headers) {
-    if (!matcher.Matches(head, worker)) return false;
+    if (!matcher.Matches(head, facts.worker)) return false;
   }
   for (const QueryMatcher& matcher : match.query) {
-    if (!matcher.Matches(head.path, worker)) return false;
+    if (!matcher.Matches(head.path, facts.worker)) return false;
   }
-  return true;
+  for (const CookieMatcher& matcher : match.cookies) {
+    if (!matcher.Matches(head, facts.worker)) return false;
+  }
+  if (match.tls_presented.value_or(facts.certificate_presented) != facts.certificate_presented ||
+      match.tls_validated.value_or(facts.certificate_validated) != facts.certificate_validated) {
+    return false;
+  }
+  return !match.fraction.has_value() || match.fraction->Enabled(facts.runtime, facts.random);
 }
 
-const Route* FindRouteIn(const VirtualHost& host, const http::RequestHead& head, unsigned worker) {
+namespace {
+
+// Rare, so the index does not know them.
+const Route* FindConnectRoute(const VirtualHost& host, const http::RequestHead& head,
+                              const RequestFacts& facts) {
+  for (const Route& route : host.routes) {
+    if (route.match.path_kind == RouteMatch::PathKind::kConnect &&
+        MatchesBeyondPath(route.match, head, facts)) {
+      return &route;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+const Route* FindRouteIn(const VirtualHost& host, const http::RequestHead& head,
+                         std::string_view path, const RequestFacts& facts) {
   SLUICE_DCHECK(host.index != nullptr);
-  const std::string_view path = head.PathWithoutQuery();
+  if (IsPathless(head)) return FindConnectRoute(host, head, facts);
   for (std::uint32_t i = host.index->Next(path, 0); i != PathIndex::kNone;
        i = host.index->Next(path, i + 1)) {
     const Route& route = host.routes[i];
     const RouteMatch& match = route.match;
-    // The index decides every kind of path but this one.
-    if (match.path_kind == RouteMatch::PathKind::kRegex && !MatchesPath(match, path, worker)) {
-      continue;
-    }
-    if (MatchesBeyondPath(match, head, worker)) return &route;
+    // The index decides every kind of path but these.
+    if (match.regex.has_value() && !MatchesPath(match, path, facts.worker)) continue;
+    if (MatchesBeyondPath(match, head, facts)) return &route;
   }
   return nullptr;
 }
 
 RouteMatchResult FindRoute(const RouteTable& table, const http::RequestHead& head,
-                           unsigned worker) {
-  const VirtualHost* host = FindVirtualHost(table, head.authority);
+                           const RequestFacts& facts) {
+  const VirtualHost* host = FindVirtualHost(table, head);
   if (host == nullptr) return {};
-  return {host, FindRouteIn(*host, head, worker)};
+  return {host, FindRouteIn(*host, head, LookupPath(table, head), facts)};
 }
 
 }  // namespace sluice::config

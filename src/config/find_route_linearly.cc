@@ -22,8 +22,9 @@ std::size_t Fit(std::string_view domain, std::string_view host) {
 
 }  // namespace
 
-RouteMatchResult FindRouteLinearly(const RouteTable& table, const http::RequestHead& head) {
-  const std::string host = base::Lowercase(LookupHost(table, head.authority));
+RouteMatchResult FindRouteLinearly(const RouteTable& table, const http::RequestHead& head,
+                                   const RequestFacts& facts) {
+  const std::string host = base::Lowercase(LookupHost(table, head));
   RouteMatchResult result;
   std::size_t best = 0;
   for (const auto& virtual_host : table.virtual_hosts) {
@@ -35,9 +36,13 @@ RouteMatchResult FindRouteLinearly(const RouteTable& table, const http::RequestH
     }
   }
   if (result.virtual_host == nullptr) return result;
+  RequestFacts off_workers = facts;
+  off_workers.worker = Regex::kNoWorker;
   for (const Route& route : result.virtual_host->routes) {
-    if (MatchesPath(route.match, head.PathWithoutQuery(), Regex::kNoWorker) &&
-        MatchesBeyondPath(route.match, head, Regex::kNoWorker)) {
+    const bool path = IsPathless(head)
+                          ? route.match.path_kind == RouteMatch::PathKind::kConnect
+                          : MatchesPath(route.match, LookupPath(table, head), Regex::kNoWorker);
+    if (path && MatchesBeyondPath(route.match, head, off_workers)) {
       result.route = &route;
       break;
     }

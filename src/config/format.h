@@ -127,4 +127,14 @@ struct JsonFormat {
   bool operator==(const JsonFormat&) const = default;
 };
 
+// SubstitutionFormatString for the body of a response made here.
+struct BodyFormat {
+  Format text;
+  std::optional<JsonFormat> json;  // Set: instead of `text`.
+  bool omit_empty_values = false;
+  std::string content_type;  // "": text/plain, or application/json.
+
+  bool operator==(const BodyFormat&) const = default;
+};
+
 }  // namespace sluice::config

@@ -28,12 +28,43 @@ struct CorsFilter {
   bool operator==(const CorsFilter&) const = default;
 };
 
-using HttpFilterConfig = std::variant<RouterFilter, CorsFilter>;
+struct HeaderMutationFilter {
+  MessageSteps steps;
+  bool most_specific_wins = false;
+  bool operator==(const HeaderMutationFilter&) const = default;
+};
+
+using HttpFilterConfig = std::variant<RouterFilter, CorsFilter, HeaderMutationFilter>;
 struct HttpFilter {
   std::string name;
   bool disabled = false;
   HttpFilterConfig config;
   bool operator==(const HttpFilter&) const = default;
+};
+
+// What a response made here becomes.
+struct ReplyMapper {
+  AccessLogFilter filter;
+  std::optional<int> status;
+  std::optional<std::string> body;
+  std::optional<BodyFormat> format;
+  HeaderMutations headers;
+  bool operator==(const ReplyMapper&) const = default;
+};
+struct LocalReplyConfig {
+  std::vector<ReplyMapper> mappers;  // The first whose filter matches.
+  std::optional<BodyFormat> format;  // Unset: the body as it is.
+  bool operator==(const LocalReplyConfig&) const = default;
+};
+
+// The proxy-status header, RFC 9209.
+struct ProxyStatusConfig {
+  std::string name;
+  bool details = true;
+  bool termination_details = true;
+  bool flags = true;
+  bool recommended_status = false;
+  bool operator==(const ProxyStatusConfig&) const = default;
 };
 
 struct HttpConnectionManager {
@@ -65,6 +96,11 @@ struct HttpConnectionManager {
   bool preserve_external_request_id = false;
   bool request_id_in_response = false;
   bool proxy_100_continue = false;
+  std::string scheme;               // "": that of the connection or of who is trusted.
+  bool proper_case_fields = false;  // Names in HTTP/1 responses: X-Request-Id.
+  HeaderSteps early_steps;          // Before anything else looks at a request.
+  LocalReplyConfig local_reply;
+  std::optional<ProxyStatusConfig> proxy_status;
 
   // Milliseconds; 0: off.
   std::uint64_t stream_idle_timeout_ms = 300'000;

@@ -124,6 +124,32 @@ bool QueryMatcher::Matches(std::string_view path, unsigned worker) const {
   return value.has_value() && string->Matches(*value, worker);
 }
 
+bool CookieMatcher::Matches(const http::RequestHead& head, unsigned worker) const {
+  const std::optional<std::string_view> value = FindCookie(head, name);
+  return (value.has_value() && string.Matches(*value, worker)) != invert;
+}
+
+std::optional<std::string_view> FindCookie(const http::RequestHead& head, std::string_view name) {
+  for (const http::Field field : head.fields) {
+    if (field.id != http::Name::kCookie) continue;
+    for (std::string_view rest = field.value; !rest.empty();) {
+      const std::size_t end = rest.find(';');
+      const std::string_view pair = base::TrimOws(rest.substr(0, end));
+      const std::size_t equals = pair.find('=');
+      if (equals != std::string_view::npos && pair.substr(0, equals) == name) {
+        std::string_view value = pair.substr(equals + 1);
+        if (value.size() >= 2 && value.starts_with('"') && value.ends_with('"')) {
+          value = value.substr(1, value.size() - 2);
+        }
+        return value;
+      }
+      if (end == std::string_view::npos) break;
+      rest.remove_prefix(end + 1);
+    }
+  }
+  return std::nullopt;
+}
+
 std::optional<std::string_view> FindQueryParameter(std::string_view path, std::string_view name) {
   const std::size_t question = path.find_first_of("?#");
   if (question == std::string_view::npos || path[question] == '#') return std::nullopt;

@@ -80,6 +80,18 @@ struct QueryMatcher {
   bool operator==(const QueryMatcher&) const = default;
 };
 
+struct CookieMatcher {
+  std::string name;
+  StringMatcher string;
+  bool invert = false;
+
+  bool Matches(const http::RequestHead& head, unsigned worker) const;
+  bool operator==(const CookieMatcher&) const = default;
+};
+
+// The first cookie of that name, without its quotes.
+std::optional<std::string_view> FindCookie(const http::RequestHead& head, std::string_view name);
+
 // The first value of `name` in the query of `path`, not decoded.
 std::optional<std::string_view> FindQueryParameter(std::string_view path, std::string_view name);
 

@@ -20,6 +20,7 @@ PathIndex::PathIndex(std::span<const Route> routes) {
     const auto route = static_cast<std::uint32_t>(i);
     switch (match.path_kind) {
       case RouteMatch::PathKind::kRegex:
+      case RouteMatch::PathKind::kTemplate:
         if (!match.regex.has_value()) break;  // Never matches.
         as_is.push_back({match.regex->LiteralPrefix(), Kind::kPrefix, route});
         break;
@@ -32,6 +33,8 @@ PathIndex::PathIndex(std::span<const Route> routes) {
       case RouteMatch::PathKind::kSegmentPrefix:
         (match.case_sensitive ? as_is : folded).push_back({match.path, Kind::kSegment, route});
         break;
+      case RouteMatch::PathKind::kConnect:
+        break;  // No path leads there.
     }
   }
   as_is_.Build(std::move(as_is));

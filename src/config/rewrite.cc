@@ -1,7 +1,8 @@
-// What a route does to the path, to the choice of cluster, and to a redirect's Location.
+// What a route does to the path, to the host, and to a redirect's Location.
 // envoy-behaviour.md 2.5.
 #include "base/strings.h"
 #include "config/route.h"
+#include "http/authority.h"
 #include "http/head.h"
 
 namespace sluice::config {
@@ -14,8 +15,7 @@ std::optional<std::string> Rewritten(const RouteMatch& match, std::string_view p
                                      unsigned worker) {
   std::string out;
   if (prefix_rewrite.has_value()) {
-    const bool whole = match.path_kind == RouteMatch::PathKind::kExact ||
-                       match.path_kind == RouteMatch::PathKind::kRegex;
+    const bool whole = match.path_kind == RouteMatch::PathKind::kExact || match.regex.has_value();
     const std::size_t matched = whole ? path.size() : match.path.size();
     out = base::Cat(*prefix_rewrite, path.substr(std::min(matched, path.size())));
   } else if (regex_rewrite.has_value()) {
@@ -52,27 +52,36 @@ std::string_view HostForRedirect(std::string_view authority, std::string_view ol
 
 }  // namespace
 
-const WeightedCluster* PickWeighted(const ForwardAction& action, std::uint64_t random) {
-  if (action.weight_total == 0) return nullptr;
-  std::uint64_t rest = random % action.weight_total;
-  for (const WeightedCluster& cluster : action.weighted) {
-    if (rest < cluster.weight) return &cluster;
-    rest -= cluster.weight;
-  }
-  return nullptr;
-}
-
 bool RewritePath(const Route& route, http::RequestHead& head, unsigned worker) {
   const auto* action = std::get_if<ForwardAction>(&route.action);
   if (action == nullptr) return false;
   const std::string_view path = head.PathWithoutQuery();
-  std::optional<std::string> rewritten =
-      Rewritten(route.match, path, action->prefix_rewrite, action->regex_rewrite, worker);
+  std::optional<std::string> rewritten;
+  if (action->template_rewrite.has_value() && route.match.regex.has_value()) {
+    rewritten = path;
+    if (!route.match.regex->ReplaceAll(*rewritten, *action->template_rewrite, worker)) return false;
+  } else {
+    rewritten = Rewritten(route.match, path, action->prefix_rewrite, action->regex_rewrite, worker);
+  }
   if (!rewritten.has_value()) return false;
   rewritten->append(head.path, path.size());
   if (*rewritten == head.path) return false;
   head.path = *std::move(rewritten);
   return true;
+}
+
+std::string RewrittenHost(const ForwardAction& action, const http::RequestHead& head,
+                          unsigned worker) {
+  if (!action.host_header.empty()) {
+    std::string host(head.fields.Get(action.host_header).value_or(""));
+    return http::ParseAuthority(host).has_value() ? host : "";
+  }
+  if (action.host_regex.has_value()) {
+    std::string host(head.PathWithoutQuery());
+    action.host_regex->regex.ReplaceAll(host, action.host_regex->substitution, worker);
+    return http::ParseAuthority(host).has_value() ? host : "";
+  }
+  return "";
 }
 
 std::string RedirectLocation(const Route& route, const http::RequestHead& head, unsigned worker) {

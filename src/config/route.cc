@@ -14,9 +14,11 @@ auto Members(const VirtualHost& host) {
 
 auto Members(const RouteTable& table) {
   const auto& [name, virtual_hosts, mutations, internal_only_headers, most_specific_mutations_win,
-               ignore_port_in_host, validate_clusters, per_filter, index, source] = table;
+               ignore_port_in_host, ignore_path_parameters, host_header, validate_clusters,
+               per_filter, index, source] = table;
   return std::tie(name, mutations, internal_only_headers, most_specific_mutations_win,
-                  ignore_port_in_host, validate_clusters, per_filter);
+                  ignore_port_in_host, ignore_path_parameters, host_header, validate_clusters,
+                  per_filter);
 }
 
 }  // namespace
@@ -41,9 +43,9 @@ void VisitClusters(
     for (const Route& route : host->routes) {
       const auto* action = std::get_if<ForwardAction>(&route.action);
       if (action == nullptr) continue;
-      if (action->weighted.empty()) visit(*host, route, action->cluster);
+      if (!action->cluster.empty()) visit(*host, route, action->cluster);
       for (const WeightedCluster& weighted : action->weighted) {
-        visit(*host, route, weighted.cluster);
+        if (!weighted.cluster.empty()) visit(*host, route, weighted.cluster);
       }
     }
   }

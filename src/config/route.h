@@ -18,6 +18,7 @@
 #include "base/strings.h"
 #include "config/format.h"
 #include "config/matchers.h"
+#include "config/runtime.h"
 
 namespace sluice::http {
 struct RequestHead;
@@ -49,6 +50,24 @@ struct MutationsBothWays {
   bool operator==(const MutationsBothWays&) const = default;
 };
 
+// One change of a message's fields; exactly one member is set.
+struct HeaderStep {
+  std::string remove;
+  std::optional<StringMatcher> remove_matching;  // By name.
+  std::optional<HeaderAddition> add;
+  bool operator==(const HeaderStep&) const = default;
+};
+using HeaderSteps = std::vector<HeaderStep>;
+
+// Of the header_mutation filter, and of a level of the route for it.
+struct MessageSteps {
+  HeaderSteps request;
+  HeaderSteps request_trailers;
+  HeaderSteps response;
+  HeaderSteps response_trailers;
+  bool operator==(const MessageSteps&) const = default;
+};
+
 // CORS policy of a virtual host or route (typed_per_filter_config).
 struct CorsPolicy {
   std::vector<StringMatcher> allow_origins;
@@ -59,13 +78,19 @@ struct CorsPolicy {
   bool allow_credentials = false;
   bool allow_private_network_access = false;
   bool forward_not_matching_preflights = true;
-  bool enabled = true;
+  RuntimeFraction enabled;
 
   bool operator==(const CorsPolicy&) const = default;
 };
 
+// FilterConfig without anything but this: whether the filter sees such requests.
+struct FilterSwitch {
+  bool disabled = false;
+  bool operator==(const FilterSwitch&) const = default;
+};
+
 // An alternative per filter that has per-route configuration; config/extensions.cc lists them.
-using PerFilterConfig = std::variant<CorsPolicy>;
+using PerFilterConfig = std::variant<CorsPolicy, MessageSteps, FilterSwitch>;
 struct NamedPerFilterConfig {
   std::string filter;  // The filter's name in the chain.
   PerFilterConfig config;
@@ -73,20 +98,35 @@ struct NamedPerFilterConfig {
 };
 
 struct RouteMatch {
-  enum class PathKind : std::uint8_t { kPrefix, kExact, kSegmentPrefix, kRegex };
+  // kTemplate: `regex` was made of `path`. kConnect: CONNECT requests, which have no path.
+  enum class PathKind : std::uint8_t {
+    kPrefix,
+    kExact,
+    kSegmentPrefix,
+    kRegex,
+    kTemplate,
+    kConnect
+  };
   PathKind path_kind = PathKind::kPrefix;
-  std::string path;  // Lower case when !case_sensitive.
-  std::optional<Regex> regex;
+  std::string path;            // Lower case when !case_sensitive.
+  std::optional<Regex> regex;  // kRegex, kTemplate.
   bool case_sensitive = true;
   bool grpc = false;
   std::vector<HeaderMatcher> headers;
   std::vector<QueryMatcher> query;
+  std::vector<CookieMatcher> cookies;
+  // Whether a client certificate was sent, and whether it was verified.
+  std::optional<bool> tls_presented;
+  std::optional<bool> tls_validated;
+  std::optional<RuntimeFraction> fraction;
 
   bool operator==(const RouteMatch&) const = default;
 };
 
 struct WeightedCluster {
   std::string cluster;
+  std::string cluster_header;  // Not "": names the cluster instead.
+  std::string runtime_key;     // "": the weight is what it is.
   std::uint32_t weight = 0;
   MutationsBothWays mutations;
   std::string host_rewrite;  // "": none.
@@ -100,6 +140,19 @@ struct RegexRewrite {
   bool operator==(const RegexRewrite&) const = default;
 };
 
+// One ingredient of the hash that RING_HASH and MAGLEV pick a host by.
+struct HashPolicy {
+  enum class Kind : std::uint8_t { kHeader, kCookie, kSourceIp, kQuery };
+  Kind kind = Kind::kHeader;
+  std::string name;  // Of the header (lower case), cookie or parameter.
+  std::optional<RegexRewrite> rewrite;
+  // kCookie: set when a missing one is to be made; 0: for the client's session.
+  std::optional<std::uint64_t> cookie_ttl_s;
+  std::string cookie_tail;  // "; Path=/x; SameSite=Lax", behind the Max-Age.
+  bool terminal = false;    // Nothing more is added to a hash that is there.
+  bool operator==(const HashPolicy&) const = default;
+};
+
 struct UpgradeConfig {
   std::string type;  // Lower case: "websocket".
   bool enabled = true;
@@ -108,18 +161,32 @@ struct UpgradeConfig {
 
 struct ForwardAction {
   std::string cluster;                    // A name: clusters come and go after this route.
+  std::string cluster_header;             // Not "": the request header that names it.
   std::vector<WeightedCluster> weighted;  // Not empty: instead of `cluster`.
-  std::uint64_t weight_total = 0;
+  std::uint64_t weight_total = 0;         // Without what the runtime says.
+  bool weights_in_runtime = false;
+  std::string weight_header;    // Not "": the request header with a number to choose by.
+  bool weight_by_hash = false;  // The hash of `hash` chooses.
+  std::vector<HashPolicy> hash;
+  bool high_priority = false;
   int cluster_not_found_status = 503;
   std::optional<std::string> prefix_rewrite;
   std::optional<RegexRewrite> regex_rewrite;
-  std::string host_rewrite;        // "": none.
-  bool auto_host_rewrite = false;  // The chosen endpoint's hostname.
+  std::optional<std::string> template_rewrite;  // A substitution for the match's regex.
+  Format path_format;                           // Not empty: the whole target.
+  std::string host_rewrite;                     // "": none.
+  std::string host_header;                      // Not "": the request header with the host.
+  std::optional<RegexRewrite> host_regex;       // The host from the path.
+  Format host_format;                           // Not empty: the host.
+  bool auto_host_rewrite = false;               // The chosen endpoint's hostname.
   bool append_x_forwarded_host = false;
   std::uint64_t timeout_ms = 15000;  // 0: off. Response complete since request complete.
   std::optional<std::uint64_t> idle_timeout_ms;         // Instead of the HCM's; 0: off.
   std::optional<std::uint64_t> max_stream_duration_ms;  // Instead of the HCM's; 0: off.
-  std::vector<UpgradeConfig> upgrades;                  // An entry here wins over the HCM's.
+  // Set: grpc-timeout, at most this (0: whatever it says), less the offset, is the duration.
+  std::optional<std::uint64_t> grpc_timeout_max_ms;
+  std::uint64_t grpc_timeout_offset_ms = 0;
+  std::vector<UpgradeConfig> upgrades;  // An entry here wins over the HCM's.
 
   bool operator==(const ForwardAction&) const = default;
 };
@@ -141,6 +208,7 @@ struct RedirectAction {
 struct DirectResponse {
   int status = 200;
   std::string body;
+  std::optional<BodyFormat> format;
 
   bool operator==(const DirectResponse&) const = default;
 };
@@ -180,6 +248,8 @@ struct RouteTable {
   std::vector<std::string> internal_only_headers;  // Lower case.
   bool most_specific_mutations_win = false;
   bool ignore_port_in_host = false;
+  bool ignore_path_parameters = false;  // Paths match by what is before their first ';'.
+  std::string host_header;              // Not "": hosts are found by this header instead.
   bool validate_clusters = false;  // A cluster that is not there is an error of the whole table.
   std::vector<NamedPerFilterConfig> per_filter;
   std::shared_ptr<const DomainIndex> index;        // Derived; not compared.
@@ -200,20 +270,59 @@ struct RouteMatchResult {
   const Route* route = nullptr;
 };
 
+// What a route may ask about a request beside its head.
+struct RequestFacts {
+  unsigned worker = Regex::kNoWorker;
+  std::uint64_t random = 0;  // The same for all of a request's decisions.
+  const Runtime* runtime = nullptr;
+  bool certificate_presented = false;
+  bool certificate_validated = false;
+};
+
 // First match. REQUIRES: path and authority are normalised.
-RouteMatchResult FindRoute(const RouteTable& table, const http::RequestHead& head, unsigned worker);
+RouteMatchResult FindRoute(const RouteTable& table, const http::RequestHead& head,
+                           const RequestFacts& facts);
+inline RouteMatchResult FindRoute(const RouteTable& table, const http::RequestHead& head,
+                                  unsigned worker) {
+  return FindRoute(table, head, RequestFacts{.worker = worker});
+}
 // The same by brute force: the property tests' yardstick.
-RouteMatchResult FindRouteLinearly(const RouteTable& table, const http::RequestHead& head);
+RouteMatchResult FindRouteLinearly(const RouteTable& table, const http::RequestHead& head,
+                                   const RequestFacts& facts = {});
 
 // Which weighted cluster `random` falls on; null when the action has none or all weights are 0.
-const WeightedCluster* PickWeighted(const ForwardAction& action, std::uint64_t random);
+const WeightedCluster* PickWeighted(const ForwardAction& action, std::uint64_t random,
+                                    const Runtime* runtime = nullptr);
+// The number to choose a weighted cluster by: the request's own, its hash, or `random`.
+std::uint64_t WeightNumber(const ForwardAction& action, const http::RequestHead& head,
+                           std::optional<std::uint64_t> hash, std::uint64_t random);
+// The cluster of `action`; "": the header that is to name it is missing. `weighted` may be null.
+// Into `head` or the configuration.
+std::string_view ClusterName(const ForwardAction& action, const WeightedCluster* weighted,
+                             const http::RequestHead& head);
 
-// Rewrites head.path as the route says; false when it stays as it is.
+// What the hash of a request is made of beside its head.
+struct HashSource {
+  std::string_view client_ip;   // "": unknown.
+  std::string_view connection;  // Remote and local address: what a made cookie is made of.
+  unsigned worker = Regex::kNoWorker;
+};
+// Nullopt: nothing to hash. Lines for Set-Cookie are appended to `set_cookies`.
+std::optional<std::uint64_t> HashRequest(const ForwardAction& action, const http::RequestHead& head,
+                                         const HashSource& source,
+                                         std::vector<std::string>& set_cookies);
+
+// Rewrites head.path as the route says; false when it stays as it is. Formats are not rendered
+// here.
 bool RewritePath(const Route& route, http::RequestHead& head, unsigned worker);
+// The host that a header or the path gives; "": none. Formats are not rendered here.
+std::string RewrittenHost(const ForwardAction& action, const http::RequestHead& head,
+                          unsigned worker);
 // The Location of a redirect. `scheme` and `authority` are the request's.
 std::string RedirectLocation(const Route& route, const http::RequestHead& head, unsigned worker);
 
 // "why": one line per candidate in order, for `sluicectl explain` and the admin port.
-std::vector<std::string> ExplainRoute(const RouteTable& table, const http::RequestHead& head);
+std::vector<std::string> ExplainRoute(const RouteTable& table, const http::RequestHead& head,
+                                      const RequestFacts& facts = {});
 
 }  // namespace sluice::config

@@ -15,6 +15,7 @@
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "envoy/config/cluster/v3/circuit_breaker.pb.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
+#include "envoy/config/common/mutation_rules/v3/mutation_rules.pb.h"
 #include "envoy/config/core/v3/address.pb.h"
 #include "envoy/config/core/v3/backoff.pb.h"
 #include "envoy/config/core/v3/base.pb.h"
@@ -34,9 +35,14 @@
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
 #include "envoy/extensions/access_loggers/stream/v3/stream.pb.h"
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
+#include "envoy/extensions/filters/http/header_mutation/v3/header_mutation.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation.pb.h"
+#include "envoy/extensions/path/match/uri_template/v3/uri_template_match.pb.h"
+#include "envoy/extensions/path/rewrite/uri_template/v3/uri_template_rewrite.pb.h"
+#include "envoy/extensions/request_id/uuid/v3/uuid.pb.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/common.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
@@ -80,6 +86,7 @@ std::vector<const pb::Descriptor*> OneTypePerFile() {
       envoy::config::bootstrap::v3::Bootstrap::descriptor(),
       envoy::config::cluster::v3::CircuitBreakers::descriptor(),
       envoy::config::cluster::v3::Cluster::descriptor(),
+      envoy::config::common::mutation_rules::v3::HeaderMutation::descriptor(),
       core::Address::descriptor(),
       core::BackoffStrategy::descriptor(),
       core::Node::descriptor(),
@@ -98,10 +105,16 @@ std::vector<const pb::Descriptor*> OneTypePerFile() {
       envoy::extensions::access_loggers::file::v3::FileAccessLog::descriptor(),
       envoy::extensions::access_loggers::stream::v3::StdoutAccessLog::descriptor(),
       envoy::extensions::filters::http::cors::v3::Cors::descriptor(),
+      envoy::extensions::filters::http::header_mutation::v3::HeaderMutation::descriptor(),
       envoy::extensions::filters::http::router::v3::Router::descriptor(),
       envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector::descriptor(),
       envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager::
           descriptor(),
+      envoy::extensions::http::early_header_mutation::header_mutation::v3::HeaderMutation::
+          descriptor(),
+      envoy::extensions::path::match::uri_template::v3::UriTemplateMatchConfig::descriptor(),
+      envoy::extensions::path::rewrite::uri_template::v3::UriTemplateRewriteConfig::descriptor(),
+      envoy::extensions::request_id::uuid::v3::UuidRequestIdConfig::descriptor(),
       envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer::descriptor(),
       envoy::extensions::transport_sockets::tls::v3::TlsCertificate::descriptor(),
       envoy::extensions::transport_sockets::tls::v3::Secret::descriptor(),

@@ -116,7 +116,9 @@ std::unique_ptr<Filter> MakeCorsFilter(std::string_view filter_name, Context& co
   if (!origin.has_value() || origin->empty()) return nullptr;
   const config::PerFilterConfig* config = context.per_filter(filter_name);
   const auto* policy = config == nullptr ? nullptr : std::get_if<config::CorsPolicy>(config);
-  if (policy == nullptr || !policy->enabled) return nullptr;
+  if (policy == nullptr || !policy->enabled.Enabled(context.runtime(), context.random().Next())) {
+    return nullptr;
+  }
   const bool allowed = OriginAllowed(*policy, *origin, context.worker());
   (allowed ? stats.origin_valid : stats.origin_invalid).Add();
   return std::make_unique<CorsFilter>(context, *policy, allowed);

@@ -8,11 +8,14 @@
 //
 // A body ends with a call that says End::kYes (often with an empty piece), or with the trailers.
 
+#include <array>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
 #include "base/random.h"
 #include "config/listener.h"
 #include "http/head.h"
@@ -79,11 +82,18 @@ class Context {
   virtual const config::Route* route() const = 0;
   // Per-filter configuration of the most specific level for this filter's name, or null.
   virtual const config::PerFilterConfig* per_filter(std::string_view filter_name) const = 0;
+  // The same of each level, null where there is none: weighted cluster, route, virtual host, table.
+  virtual std::array<const config::PerFilterConfig*, 4> per_filter_levels(
+      std::string_view filter_name) const = 0;
+  // What the levels say about whether the filter is in the chain; unset: nothing.
+  virtual std::optional<bool> filter_disabled(std::string_view filter_name) const = 0;
+  virtual const config::Runtime* runtime() const = 0;  // Null: no layer has a value.
   // The route is chosen anew before the router runs.
   virtual void ClearRoute() = 0;
   virtual observe::StreamInfo& info() = 0;
   virtual base::Random& random() = 0;
   virtual unsigned worker() const = 0;
+  virtual base::WallTime now() const = 0;
   virtual LocalReply& reply() = 0;
   // Ends one kPause of that direction. A reply() filled in before makes it a kReply.
   virtual void ResumeRequest() = 0;

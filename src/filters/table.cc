@@ -3,6 +3,7 @@
 #include <variant>
 
 #include "filters/cors.h"
+#include "filters/header_mutation.h"
 
 namespace sluice::filters {
 namespace {
@@ -17,13 +18,16 @@ struct Make {
   std::unique_ptr<Filter> operator()(const config::CorsFilter&) const {
     return MakeCorsFilter(filter.name, context, head, cors);
   }
+  std::unique_ptr<Filter> operator()(const config::HeaderMutationFilter& config) const {
+    return MakeHeaderMutationFilter(filter.name, config, context);
+  }
 };
 
 }  // namespace
 
 std::unique_ptr<Filter> MakeFilter(const config::HttpFilter& filter, Context& context,
                                    const http::RequestHead& head, observe::CorsStats& cors) {
-  if (filter.disabled) return nullptr;
+  if (context.filter_disabled(filter.name).value_or(filter.disabled)) return nullptr;
   return std::visit(Make{filter, context, head, cors}, filter.config);
 }
 

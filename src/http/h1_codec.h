@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -115,6 +116,8 @@ class H1Parser {
 // byte (the parsers let none in).
 void EncodeRequestHead(const RequestHead& head, std::string_view connection, std::string& out);
 void EncodeResponseHead(const ResponseHead& head, std::string_view connection, std::string& out);
+// Writes the names in `head`, the bytes of an encoded head, as X-Request-Id. In place.
+void ProperCaseNames(std::span<char> head);
 
 // "1f4\r\n": then `bytes` of data, then "\r\n". Returns its length; `out` has room for 18.
 std::size_t EncodeChunkHeader(std::uint64_t bytes, char* out);

@@ -96,6 +96,23 @@ void EncodeResponseHead(const ResponseHead& head, std::string_view connection, s
   AppendEnd(out, connection);
 }
 
+void ProperCaseNames(std::span<char> head) {
+  bool in_name = false;  // Behind the line of the status.
+  bool capital = true;
+  for (std::size_t i = 0; i < head.size(); ++i) {
+    char& c = head[i];
+    if (c == '\n') {
+      in_name = capital = true;
+    } else if (in_name && c == ':') {
+      in_name = false;
+    } else if (in_name) {
+      const bool letter = c >= 'a' && c <= 'z';
+      if (capital && letter) c = static_cast<char>(c - 'a' + 'A');
+      capital = !letter && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9');
+    }
+  }
+}
+
 std::size_t EncodeChunkHeader(std::uint64_t bytes, char* out) {
   const auto result = std::to_chars(out, out + 16, bytes, 16);
   char* end = result.ptr;

@@ -178,6 +178,26 @@ void RenderJson(const config::JsonFormat& format, const StreamInfo& info,
   if (!RenderNode(format, info, options, out)) out += "null";
 }
 
+void RenderBody(const config::BodyFormat& format, const StreamInfo& info, base::WallTime now,
+                std::string& out) {
+  RenderOptions options;
+  options.now = now;
+  options.omit_empty_values = format.omit_empty_values;
+  std::string body;  // `out` may be what is rendered.
+  if (format.json.has_value()) {
+    RenderJson(*format.json, info, options, body);
+    body += '\n';
+  } else {
+    Render(format.text, info, options, body);
+  }
+  out = std::move(body);
+}
+
+std::string_view ContentTypeOf(const config::BodyFormat& format) {
+  if (!format.content_type.empty()) return format.content_type;
+  return format.json.has_value() ? "application/json" : "text/plain";
+}
+
 bool RenderHeaderValue(const config::Format& format, const StreamInfo& info, base::WallTime now,
                        std::string& out) {
   out.clear();

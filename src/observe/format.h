@@ -31,6 +31,11 @@ void Render(const config::Format& format, const StreamInfo& info, const RenderOp
 void RenderJson(const config::JsonFormat& format, const StreamInfo& info,
                 const RenderOptions& options, std::string& out);
 
+// The body of a response made here, from %LOCAL_REPLY_BODY% and the rest. Replaces `out`.
+void RenderBody(const config::BodyFormat& format, const StreamInfo& info, base::WallTime now,
+                std::string& out);
+std::string_view ContentTypeOf(const config::BodyFormat& format);
+
 // For header additions: missing values are empty. Replaces `out`; false, and the addition must be
 // dropped, when the value could not stand in a header (a control byte: request splitting).
 bool RenderHeaderValue(const config::Format& format, const StreamInfo& info, base::WallTime now,

@@ -8,10 +8,12 @@
 //
 // Objects are pooled per worker and keep the capacity of their heads and buffers.
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "config/route.h"
 #include "filters/chain.h"
@@ -59,10 +61,15 @@ class Exchange final : public filters::Context {
   const config::VirtualHost* virtual_host() const override { return levels_.virtual_host; }
   const config::Route* route() const override { return levels_.route; }
   const config::PerFilterConfig* per_filter(std::string_view filter_name) const override;
+  std::array<const config::PerFilterConfig*, 4> per_filter_levels(
+      std::string_view filter_name) const override;
+  std::optional<bool> filter_disabled(std::string_view filter_name) const override;
+  const config::Runtime* runtime() const override;
   void ClearRoute() override { route_cleared_ = true; }
   observe::StreamInfo& info() override { return info_; }
   base::Random& random() override { return context_.options().random; }
   unsigned worker() const override { return context_.options().worker; }
+  base::WallTime now() const override { return context_.WallNow(); }
   filters::LocalReply& reply() override { return reply_; }
   void ResumeRequest() override;
   void ResumeResponse() override;
@@ -98,6 +105,13 @@ class Exchange final : public filters::Context {
   bool UpgradeAllowed() const;
   Next Decide();
   Next PrepareForward(const config::ForwardAction& forward);
+  void ChooseWeighted();
+  void ChooseHash(const config::ForwardAction& forward);
+  void SetTimers(const config::ForwardAction& forward);
+  void LimitDuration(const config::ForwardAction& forward);
+  std::string RewriteHost(const config::ForwardAction& forward) const;
+  void RewritePath(const config::ForwardAction& forward);
+  Next ReplyDirectly(const config::DirectResponse& direct);
   void RewriteRequest(const config::ForwardAction& forward);
   Next ReplyWith(FailureKind kind);
   Next ReplyRedirect(int status, std::string_view location, std::string_view details);
@@ -107,6 +121,7 @@ class Exchange final : public filters::Context {
   bool MakeReplyHead(std::string_view& body);
   net::Task<bool> FilterReplyHead(std::string_view& body);
   void FinishReplyHead();
+  void AddProxyStatus();
   // A filter answered: stops what runs.
   void TakeReply();
   // The codec knows better than the failure what was wrong.
@@ -189,6 +204,10 @@ class Exchange final : public filters::Context {
   const config::HttpConnectionManager* http_ = nullptr;
   MutationLevels levels_;
   const config::ForwardAction* forward_ = nullptr;
+  std::uint64_t route_random_ = 0;     // One for all choices of a request that are left to chance.
+  std::optional<std::uint64_t> hash_;  // Of hash_policy; what picks a host.
+  std::string cluster_name_;           // Behind info_.cluster when a header named it.
+  std::vector<std::string> set_cookies_;  // Lines for the client that hash_ was made of.
 
   filters::Chain chain_;
   filters::LocalReply reply_;

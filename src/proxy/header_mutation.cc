@@ -1,38 +1,9 @@
 #include "proxy/header_mutation.h"
 
-#include "observe/format.h"
+#include "observe/header_addition.h"
 
 namespace sluice::proxy {
 namespace {
-
-using Action = config::HeaderAddition::Action;
-
-void AddOne(const config::HeaderAddition& addition, std::string_view value, http::Fields& fields) {
-  if (value.empty() && !addition.keep_empty) return;
-  const http::Name id = http::FindName(addition.name);
-  if (addition.action == Action::kAppend) {
-    fields.Add(id, addition.name, value);
-    return;
-  }
-  const bool present = fields.Get(std::string_view(addition.name)).has_value();
-  switch (addition.action) {
-    case Action::kAppend:
-      return;
-    case Action::kAddIfAbsent:
-      if (!present) fields.Add(id, addition.name, value);
-      return;
-    case Action::kOverwrite:
-      if (present) {
-        fields.Set(std::string_view(addition.name), value);
-      } else {
-        fields.Add(id, addition.name, value);
-      }
-      return;
-    case Action::kOverwriteIfExists:
-      if (present) fields.Set(std::string_view(addition.name), value);
-      return;
-  }
-}
 
 const config::HeaderMutations& Pick(const config::MutationsBothWays& both, Direction direction) {
   return direction == Direction::kRequest ? both.request : both.response;
@@ -43,13 +14,8 @@ const config::HeaderMutations& Pick(const config::MutationsBothWays& both, Direc
 void ApplyMutations(const config::HeaderMutations& mutations, const observe::StreamInfo& info,
                     base::WallTime now, http::Fields& fields) {
   for (const std::string& name : mutations.remove) fields.Remove(name);
-  std::string rendered;
   for (const config::HeaderAddition& addition : mutations.add) {
-    if (const auto constant = addition.value.Constant()) {
-      AddOne(addition, *constant, fields);
-    } else if (observe::RenderHeaderValue(addition.value, info, now, rendered)) {
-      AddOne(addition, rendered, fields);
-    }
+    observe::ApplyAddition(addition, info, now, fields);
   }
 }
 

@@ -4,7 +4,9 @@
 #include <string>
 
 #include "base/strings.h"
+#include "observe/access_log.h"
 #include "observe/format.h"
+#include "proxy/header_mutation.h"
 
 namespace sluice::proxy {
 namespace {
@@ -88,6 +90,31 @@ void FailureToReply(FailureKind kind, const FailureContext& context, filters::Lo
   }
 }
 
+void MapReply(const config::LocalReplyConfig& config, base::WallTime now, unsigned worker,
+              observe::StreamInfo& info, filters::LocalReply& reply) {
+  const std::string body = reply.body;
+  const std::string type(reply.fields.Get(Name::kContentType).value_or(""));
+  const config::BodyFormat* format = config.format.has_value() ? &*config.format : nullptr;
+  for (const config::ReplyMapper& mapper : config.mappers) {
+    if (!observe::Passes(mapper.filter, info, worker)) continue;
+    if (mapper.body.has_value()) reply.body = *mapper.body;
+    info.local_reply_body = reply.body;
+    ApplyMutations(mapper.headers, info, now, reply.fields);
+    if (mapper.status.has_value()) info.response_code = reply.status = *mapper.status;
+    if (mapper.format.has_value()) format = &*mapper.format;
+    break;
+  }
+  info.local_reply_body = reply.body;
+  if (format != nullptr) observe::RenderBody(*format, info, now, reply.body);
+  info.local_reply_body = reply.body;
+  // Another body is of another type, unless a mapper named it.
+  if (reply.body == body || type != reply.fields.Get(Name::kContentType).value_or("")) return;
+  reply.fields.Remove(Name::kContentType);
+  if (format != nullptr && !reply.body.empty()) {
+    reply.fields.Add(Name::kContentType, observe::ContentTypeOf(*format));
+  }
+}
+
 void ReplyToHead(const filters::LocalReply& reply, const http::RequestHead& request,
                  http::ResponseHead& head, std::string_view& body) {
   head.Clear();
@@ -108,7 +135,10 @@ void ReplyToHead(const filters::LocalReply& reply, const http::RequestHead& requ
   } else if (!body.empty() && !reply.fields.Has(Name::kContentType)) {
     head.fields.Add(Name::kContentType, kDefaultContentType);
   }
-  for (const http::Field field : reply.fields) head.fields.Add(field.id, field.name, field.value);
+  for (const http::Field field : reply.fields) {
+    if (field.id == Name::kContentType && head.fields.Has(Name::kContentType)) continue;
+    head.fields.Add(field.id, field.name, field.value);
+  }
   if (head.status == 204 || head.status == 304 || head.status < 200) body = {};
   head.has_content_length = head.status != 304;
   head.content_length = body.size();

@@ -28,6 +28,10 @@ inline constexpr std::string_view kDefaultContentType = "text/plain";
 // RESPONSE_CODE_DETAILS of a response that broke off behind its head; "" if the kind has its own.
 std::string DetailsBehindHead(FailureKind kind);
 
+// What local_reply_config makes of `reply`. Sets what formats ask for in `info`.
+void MapReply(const config::LocalReplyConfig& config, base::WallTime now, unsigned worker,
+              observe::StreamInfo& info, filters::LocalReply& reply);
+
 // Turns `reply` into a response head; `body` is what is to be sent behind it. gRPC requests get
 // their status in fields and an empty body. The head announces the body also to HEAD.
 void ReplyToHead(const filters::LocalReply& reply, const http::RequestHead& request,

@@ -1,6 +1,7 @@
 // Sending the responses that are made here; what they say is in local_reply.cc.
 #include "proxy/exchange.h"
 #include "proxy/local_reply.h"
+#include "proxy/proxy_status.h"
 #include "proxy/response_headers.h"
 
 namespace sluice::proxy {
@@ -24,6 +25,8 @@ bool Exchange::MakeReplyHead(std::string_view& body) {
   info_.flags |= reply_.flags;
   info_.response_code_details.assign(reply_.details);
   if (reply_.status == 0) return false;
+  info_.response_code = reply_.status;
+  MapReply(http_->local_reply, context_.WallNow(), context_.options().worker, info_, reply_);
   ReplyToHead(reply_, request_, response_, body);
   info_.local_reply_body = reply_.body;
   info_.response_code = response_.status;
@@ -65,6 +68,17 @@ net::Task<bool> Exchange::FilterReplyHead(std::string_view& body) {
   }
 }
 
+void Exchange::AddProxyStatus() {
+  if (!http_->proxy_status.has_value()) return;
+  const auto error = ProxyErrorOf(info_.flags);
+  if (!error.has_value()) return;
+  response_.fields.Add("proxy-status", ProxyStatusText(*http_->proxy_status, *error, info_));
+  const bool grpc = response_.fields.Has(http::Name::kGrpcStatus);
+  if (http_->proxy_status->recommended_status && !grpc) {
+    info_.response_code = response_.status = error->status;
+  }
+}
+
 void Exchange::FinishReplyHead() {
   // text/plain is what a body is when the configuration does not say: additions must not end up
   // beside it.
@@ -78,6 +92,7 @@ void Exchange::FinishReplyHead() {
   facts.date = context_.DateText();
   facts.request_id = request_.fields.Get(http::Name::kXRequestId).value_or("");
   PrepareResponseFields(*http_, facts, response_.fields);
+  AddProxyStatus();
   if (response_length_changes_ && response_.body.kind == http::BodyFraming::Kind::kLength) {
     response_.body = {http::BodyFraming::Kind::kChunked, 0};
     response_.has_content_length = false;

@@ -192,6 +192,7 @@ void PrepareRequestFields(const Http& http, const RequestOrigin& origin, base::R
     }
   }
   PrepareForwardedProto(http, origin, head);
+  if (!http.scheme.empty()) head.scheme = http.scheme;
   PrepareForwardedPort(http, origin, fields);
   PrepareRequestId(http, random, fields);
   if (fields.Has(Name::kXForwardedClientCert)) fields.Remove(Name::kXForwardedClientCert);

@@ -136,6 +136,9 @@ void Exchange::PrepareResponse() {
   info_.response_code = response_.status;
   info_.response_code_details.assign("via_upstream");
   http::RemoveHopByHop(response_.fields, tunnel_);
+  for (const std::string& cookie : set_cookies_) {
+    response_.fields.Add(http::Name::kSetCookie, cookie);
+  }
   MutateFields(levels_, Direction::kResponse, info_, context_.WallNow(), response_.fields);
 }
 

@@ -1,10 +1,15 @@
 // From a request head to a decision: sanitise, route, filter, and either a reply or where to send
 // it.
+#include <algorithm>
 #include <utility>
 #include <variant>
 
 #include "base/strings.h"
 #include "filters/table.h"
+#include "http/authority.h"
+#include "http/grpc_timeout.h"
+#include "observe/format.h"
+#include "observe/header_addition.h"
 #include "proxy/exchange.h"
 #include "proxy/local_reply.h"
 #include "proxy/request_headers.h"
@@ -14,12 +19,32 @@ namespace {
 
 using http::Name;
 
-const config::PerFilterConfig* FindPerFilter(const std::vector<config::NamedPerFilterConfig>& list,
-                                             std::string_view filter) {
-  for (const config::NamedPerFilterConfig& entry : list) {
-    if (entry.filter == filter) return &entry.config;
+// What each level that has an entry for `filter` which `wanted` takes says; the most specific
+// first.
+template <typename Wanted>
+std::array<const config::PerFilterConfig*, 4> FindPerFilter(const MutationLevels& levels,
+                                                            std::string_view filter,
+                                                            Wanted wanted) {
+  const std::array<const std::vector<config::NamedPerFilterConfig>*, 4> lists = {
+      levels.weighted == nullptr ? nullptr : &levels.weighted->per_filter,
+      levels.route == nullptr ? nullptr : &levels.route->per_filter,
+      levels.virtual_host == nullptr ? nullptr : &levels.virtual_host->per_filter,
+      levels.table == nullptr ? nullptr : &levels.table->per_filter,
+  };
+  std::array<const config::PerFilterConfig*, 4> found{};
+  for (std::size_t i = 0; i < lists.size(); ++i) {
+    if (lists[i] == nullptr) continue;
+    for (const config::NamedPerFilterConfig& entry : *lists[i]) {
+      if (entry.filter == filter && wanted(entry.config)) found[i] = &entry.config;
+    }
   }
-  return nullptr;
+  return found;
+}
+
+const config::PerFilterConfig* First(const std::array<const config::PerFilterConfig*, 4>& levels) {
+  const auto at = std::find_if(levels.begin(), levels.end(),
+                               [](const auto* level) { return level != nullptr; });
+  return at == levels.end() ? nullptr : *at;
 }
 
 // Unset: the list says nothing about this protocol.
@@ -51,7 +76,10 @@ Exchange::Next Exchange::Prepare() {
     stats_->downstream_rq_redirected_with_normalized_path.Add();
     return ReplyRedirect(307, request_.path, "path_normalization_redirect");
   }
+  observe::ApplySteps(http_->early_steps, info_, context_.WallNow(), context_.options().worker,
+                      request_.fields);
   PrepareRequestFields(*http_, origin, context_.options().random, request_, info_);
+  route_random_ = context_.options().random.Next();
 
   if (http_->rds_name.empty()) {
     levels_.table = http_->inline_routes.get();
@@ -74,12 +102,40 @@ Exchange::Next Exchange::Prepare() {
 
 void Exchange::FindRoute() {
   route_cleared_ = false;
-  const config::RouteMatchResult found =
-      config::FindRoute(*levels_.table, request_, context_.options().worker);
+  config::RequestFacts facts;
+  facts.worker = context_.options().worker;
+  facts.random = route_random_;
+  facts.runtime = runtime();
+  const config::RouteMatchResult found = config::FindRoute(*levels_.table, request_, facts);
   levels_.virtual_host = found.virtual_host;
   levels_.route = found.route;
-  levels_.weighted = nullptr;
+  ChooseWeighted();
   info_.route_name = found.route == nullptr ? std::string_view() : found.route->name;
+}
+
+// Before the filters: they see the configuration of the chosen cluster.
+void Exchange::ChooseWeighted() {
+  levels_.weighted = nullptr;
+  if (levels_.route == nullptr) return;
+  const auto* forward = std::get_if<config::ForwardAction>(&levels_.route->action);
+  if (forward == nullptr || forward->weighted.empty()) return;
+  if (forward->weight_by_hash) ChooseHash(*forward);
+  const std::uint64_t number = config::WeightNumber(*forward, request_, hash_, route_random_);
+  levels_.weighted = config::PickWeighted(*forward, number, runtime());
+}
+
+void Exchange::ChooseHash(const config::ForwardAction& forward) {
+  hash_.reset();
+  set_cookies_.clear();
+  if (forward.hash.empty()) return;
+  const ConnectionFacts facts = downstream_->facts();
+  const base::Address& client =
+      info_.remote.family() != base::Address::Family::kNone ? info_.remote : facts.remote;
+  std::string client_ip;
+  if (client.is_ip()) observe::AppendIp(client, client_ip);
+  const std::string connection = base::Cat(facts.remote.ToString(), facts.local.ToString());
+  const config::HashSource source = {client_ip, connection, context_.options().worker};
+  hash_ = config::HashRequest(forward, request_, source, set_cookies_);
 }
 
 bool Exchange::UpgradeAllowed() const {
@@ -102,19 +158,25 @@ void Exchange::MakeChain() {
 }
 
 const config::PerFilterConfig* Exchange::per_filter(std::string_view filter_name) const {
-  const config::PerFilterConfig* found = nullptr;
-  if (levels_.weighted != nullptr) found = FindPerFilter(levels_.weighted->per_filter, filter_name);
-  if (found == nullptr && levels_.route != nullptr) {
-    found = FindPerFilter(levels_.route->per_filter, filter_name);
-  }
-  if (found == nullptr && levels_.virtual_host != nullptr) {
-    found = FindPerFilter(levels_.virtual_host->per_filter, filter_name);
-  }
-  if (found == nullptr && levels_.table != nullptr) {
-    found = FindPerFilter(levels_.table->per_filter, filter_name);
-  }
-  return found;
+  return First(per_filter_levels(filter_name));
 }
+
+std::array<const config::PerFilterConfig*, 4> Exchange::per_filter_levels(
+    std::string_view filter_name) const {
+  return FindPerFilter(levels_, filter_name, [](const config::PerFilterConfig& config) {
+    return !std::holds_alternative<config::FilterSwitch>(config);
+  });
+}
+
+std::optional<bool> Exchange::filter_disabled(std::string_view filter_name) const {
+  const config::PerFilterConfig* found =
+      First(FindPerFilter(levels_, filter_name, [](const auto&) { return true; }));
+  if (found == nullptr) return std::nullopt;
+  const auto* only = std::get_if<config::FilterSwitch>(found);
+  return only != nullptr && only->disabled;  // Whoever configures a filter wants it.
+}
+
+const config::Runtime* Exchange::runtime() const { return pin_ ? pin_->runtime.get() : nullptr; }
 
 // Also continues a walk that a filter paused.
 Exchange::Next Exchange::FilterRequestHead() {
@@ -158,11 +220,21 @@ Exchange::Next Exchange::Decide() {
         config::RedirectLocation(*levels_.route, request_, context_.options().worker),
         "direct_response");
   }
-  const auto& direct = std::get<config::DirectResponse>(action);
+  return ReplyDirectly(std::get<config::DirectResponse>(action));
+}
+
+Exchange::Next Exchange::ReplyDirectly(const config::DirectResponse& direct) {
   stats_->rq_direct_response.Add();
   reply_.status = direct.status;
-  reply_.body.assign(direct.body);
   reply_.details = "direct_response";
+  if (!direct.format.has_value()) {
+    reply_.body.assign(direct.body);
+    return Next::kReply;
+  }
+  info_.response_code = direct.status;
+  info_.local_reply_body = direct.body;
+  observe::RenderBody(*direct.format, info_, context_.WallNow(), reply_.body);
+  reply_.fields.Add(Name::kContentType, observe::ContentTypeOf(*direct.format));
   return Next::kReply;
 }
 
@@ -185,47 +257,101 @@ Exchange::Next Exchange::ReplyRedirect(int status, std::string_view location,
 
 Exchange::Next Exchange::PrepareForward(const config::ForwardAction& forward) {
   forward_ = &forward;
-  if (!forward.weighted.empty()) {
-    levels_.weighted = config::PickWeighted(forward, context_.options().random.Next());
-    if (levels_.weighted != nullptr) info_.cluster = levels_.weighted->cluster;
-  } else {
-    info_.cluster = forward.cluster;
+  info_.cluster = config::ClusterName(forward, levels_.weighted, request_);
+  const bool from_header =
+      !forward.cluster_header.empty() ||
+      (levels_.weighted != nullptr && !levels_.weighted->cluster_header.empty());
+  if (from_header) {  // That field may be rewritten.
+    cluster_name_.assign(info_.cluster);
+    info_.cluster = cluster_name_;
   }
+  ChooseHash(forward);
+  SetTimers(forward);
   RewriteRequest(forward);
+  return Next::kForward;
+}
+
+void Exchange::SetTimers(const config::ForwardAction& forward) {
   response_ms_ = forward.timeout_ms;
   if (forward.idle_timeout_ms.has_value()) {
     idle_ms_ = *forward.idle_timeout_ms;
     idle_timer_.Cancel();
     Touch();  // It may be due before the connection manager's was.
   }
-  if (forward.max_stream_duration_ms.has_value()) {
-    duration_timer_.Cancel();
-    if (*forward.max_stream_duration_ms != 0) {
-      duration_timer_.Set(&OnTimer<FailureKind::kUpstreamMaxStreamDuration>, this);
-      duration_timer_.Arm(context_.loop().timers(), *forward.max_stream_duration_ms);
+  LimitDuration(forward);
+}
+
+void Exchange::LimitDuration(const config::ForwardAction& forward) {
+  std::optional<std::uint64_t> limit = forward.max_stream_duration_ms;
+  if (forward.grpc_timeout_max_ms.has_value()) {
+    const auto text = request_.fields.Get(Name::kGrpcTimeout);
+    const auto asked = text.has_value() ? http::ParseGrpcTimeout(*text) : std::nullopt;
+    if (asked.has_value()) {
+      const std::uint64_t cap = *forward.grpc_timeout_max_ms;
+      std::uint64_t ms = cap != 0 && *asked > cap ? cap : *asked;
+      ms -= std::min(ms, forward.grpc_timeout_offset_ms);
+      request_.fields.Set(Name::kGrpcTimeout, http::GrpcTimeoutText(ms));
+      // Nothing is left: due at once, where 0 would mean never.
+      limit = std::max<std::uint64_t>(ms, 1);
     }
   }
-  return Next::kForward;
+  if (!limit.has_value()) return;
+  duration_timer_.Cancel();
+  if (*limit == 0) return;
+  duration_timer_.Set(&OnTimer<FailureKind::kUpstreamMaxStreamDuration>, this);
+  duration_timer_.Arm(context_.loop().timers(), *limit);
+}
+
+std::string Exchange::RewriteHost(const config::ForwardAction& forward) const {
+  if (levels_.weighted != nullptr && !levels_.weighted->host_rewrite.empty()) {
+    return levels_.weighted->host_rewrite;
+  }
+  if (!forward.host_rewrite.empty()) return forward.host_rewrite;
+  if (forward.host_format.items.empty()) {
+    return config::RewrittenHost(forward, request_, context_.options().worker);
+  }
+  std::string host;
+  if (!observe::RenderHeaderValue(forward.host_format, info_, context_.WallNow(), host) ||
+      !http::ParseAuthority(host).has_value()) {
+    return "";
+  }
+  return host;
+}
+
+void Exchange::RewritePath(const config::ForwardAction& forward) {
+  original_path_.assign(request_.path);
+  if (!forward.path_format.items.empty()) {
+    std::string path;
+    const bool usable =
+        observe::RenderHeaderValue(forward.path_format, info_, context_.WallNow(), path) &&
+        path.starts_with('/') && path.find_first_of(" #") == std::string::npos;
+    if (!usable || path == request_.path) return;
+    request_.path = std::move(path);
+  } else if (!config::RewritePath(*levels_.route, request_, context_.options().worker)) {
+    return;
+  }
+  info_.original_path = original_path_;
+  if (!plan_->suppress_envoy_headers) {
+    request_.fields.Set(Name::kXEnvoyOriginalPath, original_path_);
+  }
 }
 
 void Exchange::RewriteRequest(const config::ForwardAction& forward) {
   // Additions see the request as it came.
   MutateFields(levels_, Direction::kRequest, info_, context_.WallNow(), request_.fields);
-  const std::string& weighted_host =
-      levels_.weighted == nullptr ? forward.host_rewrite : levels_.weighted->host_rewrite;
-  const std::string& host = weighted_host.empty() ? forward.host_rewrite : weighted_host;
+  const std::string host = RewriteHost(forward);
   if (forward.append_x_forwarded_host && (!host.empty() || forward.auto_host_rewrite)) {
-    request_.fields.Add(Name::kXForwardedHost, request_.authority);
+    std::string scratch;
+    const auto before = request_.fields.GetJoined("x-forwarded-host", scratch);
+    const std::string value = before.has_value() && !before->empty()
+                                  ? base::Cat(*before, ",", request_.authority)
+                                  : request_.authority;
+    request_.fields.Set(Name::kXForwardedHost, value);
   }
   if (!host.empty()) request_.authority.assign(host);
-  if (forward.prefix_rewrite.has_value() || forward.regex_rewrite.has_value()) {
-    original_path_.assign(request_.path);
-    if (config::RewritePath(*levels_.route, request_, context_.options().worker)) {
-      info_.original_path = original_path_;
-      if (!plan_->suppress_envoy_headers) {
-        request_.fields.Set(Name::kXEnvoyOriginalPath, original_path_);
-      }
-    }
+  if (forward.prefix_rewrite.has_value() || forward.regex_rewrite.has_value() ||
+      forward.template_rewrite.has_value() || !forward.path_format.items.empty()) {
+    RewritePath(forward);
   }
   if (!plan_->suppress_envoy_headers && forward.timeout_ms != 0) {
     request_.fields.Add(Name::kXEnvoyExpectedRqTimeoutMs, base::Cat(forward.timeout_ms));

@@ -333,7 +333,10 @@ void H1Server::QueueHead(http::ResponseHead& head, bool close) {
   } else if (old) {
     connection = "keep-alive";
   }
-  http::EncodeResponseHead(head, connection, writer_->text());
+  std::string& text = writer_->text();
+  const std::size_t begin = text.size();
+  http::EncodeResponseHead(head, connection, text);
+  if (plan()->http->proper_case_fields) http::ProperCaseNames(std::span(text).subspan(begin));
   writer_->TextAdded();
 }
 

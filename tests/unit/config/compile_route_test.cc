@@ -268,8 +268,13 @@ TEST(CompileRouteTable, PerFilterConfigsAreFoundByType) {
               ElementsAre(testing::StartsWith(at + ": the bytes are no ")));
   const std::string wrapper = head + "[type.googleapis.com/envoy.config.route.v3.FilterConfig] { ";
   EXPECT_THAT(ErrorsOf(WithRoute(wrapper + "} } }")), ElementsAre(at + ".config: is required"));
-  EXPECT_THAT(ErrorsOf(WithRoute(wrapper + "config { type_url: 'x/a.B' } disabled: true } } }")),
-              ElementsAre(testing::StartsWith(at + ".disabled: ")));
+  const auto switched = [&](std::string_view text) {
+    return std::get<FilterSwitch>(
+               Only(WithRoute(base::Cat(wrapper, text, " } } }"))).per_filter.at(0).config)
+        .disabled;
+  };
+  EXPECT_TRUE(switched("config { type_url: 'x/a.B' } disabled: true"));
+  EXPECT_FALSE(switched("config { }"));
   EXPECT_THAT(ErrorsOf(WithRoute(wrapper + "config { type_url: 'x/a.B' } } } }")),
               ElementsAre(testing::StartsWith(at + ".config: Didn't find")));
   EXPECT_TRUE(Only(WithRoute(wrapper + "is_optional: true config { type_url: 'x/a.B' } } } }"))
@@ -308,17 +313,22 @@ TEST(CompileRouteTable, CorsPolicies) {
                    "true } forward_not_matching_preflights { } filter_enabled { default_value { "
                    "numerator: 100 } }"),
             want);
-  EXPECT_FALSE(policy("filter_enabled { default_value { numerator: 0 } }").enabled);
-  EXPECT_TRUE(
-      policy("filter_enabled { default_value { numerator: 10000 denominator: TEN_THOUSAND } "
-             "}")
-          .enabled);
+  EXPECT_FALSE(
+      policy("filter_enabled { default_value { numerator: 0 } }").enabled.Enabled(nullptr, 0));
+  const RuntimeFraction part =
+      policy(
+          "filter_enabled { default_value { numerator: 5000 denominator: TEN_THOUSAND } "
+          "runtime_key: 'cors.part' }")
+          .enabled;
+  EXPECT_TRUE(part.Enabled(nullptr, 4999));
+  EXPECT_FALSE(part.Enabled(nullptr, 5000));
+  EXPECT_EQ(part.key, "cors.part");
   const auto error = [&](std::string_view text) {
     return ErrorsOf(WithRoute(base::Cat(head, text, " } } }")));
   };
-  EXPECT_THAT(error("filter_enabled { default_value { numerator: 50 } }"),
-              ElementsAre(at + ".filter_enabled.default_value: 50 of 100 is not supported; use all "
-                               "of it or 0"));
+  EXPECT_THAT(error("filter_enabled { default_value { numerator: 101 } }"),
+              ElementsAre(at + ".filter_enabled.default_value: 101 of 100 is more than all; write "
+                               "at most that"));
   EXPECT_THAT(error("shadow_enabled { }"),
               ElementsAre(testing::StartsWith(at + ".shadow_enabled")));
   EXPECT_THAT(error("allow_origin_string_match { } expose_headers: 'a\\nb'"),

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "base/strings.h"
 #include "config/find_route.h"
+#include "config/path_template.h"
 #include "tests/unit/config/route_samples.h"
 
 namespace sluice::config {
@@ -24,6 +25,8 @@ class Generator {
     RouteTable table;
     table.name = "random";
     table.ignore_port_in_host = Chance(30);
+    table.ignore_path_parameters = Chance(20);
+    if (Chance(15)) table.host_header = "x-host";
     std::vector<std::string> domains = {"a.x",   "b.x", "*.x",    "*.a.x", "*-a.x", "a.*",
                                         "a.b.*", "*",   "a.x:80", "b*",    "*x:80", "[::1]"};
     const std::size_t hosts = 1 + Below(4);
@@ -55,7 +58,15 @@ class Generator {
       head.path += Pick({"?", "?q=1", "?p&q=12", "?q", "?q=1&q=2", "#q=1", "?x?q=1", "?q=12&p=1",
                          "?p=ab&q=AB", "?x=1&q=ba"});
     }
+    if (Chance(8)) {
+      head.method = http::Method::kConnect;
+      head.method_text = "CONNECT";
+      head.path.clear();
+    }
     head.scheme = "http";
+    if (Chance(80)) head.fields.Add("x-host", Pick({"a.x", "b.x", "q", "A.x:80"}));
+    if (Chance(60))
+      head.fields.Add("cookie", Pick({"c=1", "d=1; c=ab", "c=\"12\"; c=2", "cc=1", ""}));
     if (Chance(80)) head.fields.Add("x-a", Pick({"", "1", "12", "ab", "AB", "ba", "1", "12"}));
     if (Chance(60)) head.fields.Add("x-b", Pick({"2", "1", "12", "ab", "-1"}));
     if (Chance(15)) head.fields.Add("x-b", Pick({"1", "ab"}));
@@ -64,6 +75,14 @@ class Generator {
                       Pick({"application/grpc", "application/grpc+x", "text/plain"}));
     }
     return head;
+  }
+
+  RequestFacts Facts(const Runtime& runtime) {
+    return {.worker = 0,
+            .random = random_.Next(),
+            .runtime = Chance(50) ? &runtime : nullptr,
+            .certificate_presented = Chance(60),
+            .certificate_validated = Chance(40)};
   }
 
  private:
@@ -87,8 +106,15 @@ class Generator {
     Route route;
     RouteMatch& match = route.match;
     match.path_kind = static_cast<PathKind>(std::min<std::size_t>(Below(6), 4) % 4);
-    if (Chance(25)) match.path_kind = PathKind::kExact;
-    if (match.path_kind == PathKind::kRegex) {
+    if (Chance(8)) match.path_kind = PathKind::kTemplate;
+    if (Chance(6)) match.path_kind = PathKind::kConnect;
+    if (match.path_kind < PathKind::kRegex && Chance(25)) match.path_kind = PathKind::kExact;
+    if (match.path_kind == PathKind::kConnect) {
+    } else if (match.path_kind == PathKind::kTemplate) {
+      match.path = Pick({"/{a}", "/a/**", "/*/{b}", "/**", "/{a=a/*}", "/{a}/{b=**}", "/a{x}"});
+      base::FieldErrors errors;
+      match.regex = CompilePathTemplate(match.path, errors)->regex;
+    } else if (match.path_kind == PathKind::kRegex) {
       match.regex = MakeRegex(Pick({"/a.*", "/(a|b)/.*", ".*/ab?/?", "(?i)/ab.*", "/+", "/a?b*/?",
                                     "/[^/]*", "/ab/.*", "/a", "(/b|/ab).*", "[/a]*"}));
     } else {
@@ -103,6 +129,14 @@ class Generator {
     if (Chance(10)) match.headers.push_back(MakeHeader());
     if (Chance(35)) match.query.push_back(MakeQuery());
     match.grpc = Chance(12);
+    if (Chance(15)) match.cookies.push_back(MakeCookie());
+    if (Chance(12)) match.tls_presented = Chance(60);
+    if (Chance(12)) match.tls_validated = Chance(40);
+    if (Chance(25)) {
+      match.fraction = RuntimeFraction{.numerator = static_cast<std::uint32_t>(Below(101)),
+                                       .denominator = 100,
+                                       .key = Pick({"", "part", "none"})};
+    }
     return route;
   }
 
@@ -140,12 +174,21 @@ class Generator {
     return matcher;
   }
 
+  CookieMatcher MakeCookie() {
+    CookieMatcher matcher;
+    matcher.name = Pick({"c", "c", "d"});
+    matcher.string = MakeString();
+    matcher.invert = Chance(40);
+    return matcher;
+  }
+
   base::FastRandom random_;
 };
 
 // Every kind of matcher that the winning route has counts as having won.
 void CountKinds(const RouteMatch& match, std::map<std::string, int>& wins) {
-  static constexpr const char* kPaths[] = {"prefix", "exact", "segment", "regex"};
+  static constexpr const char* kPaths[] = {"prefix", "exact",    "segment",
+                                           "regex",  "template", "connect"};
   ++wins[base::Cat(match.case_sensitive ? "" : "folded ",
                    kPaths[static_cast<std::size_t>(match.path_kind)])];
   static constexpr const char* kStrings[] = {"is", "begins", "ends", "contains", "regex"};
@@ -169,13 +212,21 @@ void CountKinds(const RouteMatch& match, std::map<std::string, int>& wins) {
                                     : "query absent"];
   }
   if (match.grpc) ++wins["grpc"];
+  for (const CookieMatcher& cookie : match.cookies) {
+    ++wins[cookie.invert ? "cookie inverted" : "cookie"];
+  }
+  if (match.tls_presented.has_value()) ++wins["certificate presented"];
+  if (match.tls_validated.has_value()) ++wins["certificate validated"];
+  if (match.fraction.has_value()) ++wins[match.fraction->key.empty() ? "fraction" : "runtime"];
 }
 
-int MatchesIn(const VirtualHost& host, const http::RequestHead& head) {
+int MatchesIn(const RouteTable& table, const VirtualHost& host, const http::RequestHead& head,
+              const RequestFacts& facts) {
   int matches = 0;
   for (const Route& route : host.routes) {
-    if (MatchesPath(route.match, head.PathWithoutQuery(), 0) &&
-        MatchesBeyondPath(route.match, head, 0)) {
+    const bool path = IsPathless(head) ? route.match.path_kind == PathKind::kConnect
+                                       : MatchesPath(route.match, LookupPath(table, head), 0);
+    if (path && MatchesBeyondPath(route.match, head, facts)) {
       ++matches;
     }
   }
@@ -192,24 +243,29 @@ TEST(FindRoute, IsWhatALinearSearchFinds) {
   int matched = 0;
   int matched_thrice = 0;
   std::map<std::string, int> wins;
+  RuntimeValue part;
+  part.is_number = true;
+  part.number = 70;
+  const Runtime runtime({{"part", part}});
   for (int t = 0; t < 600; ++t) {
     const RouteTable table = generator.Table();
     for (int r = 0; r < 50; ++r) {
       const http::RequestHead head = generator.MakeRequest();
-      const RouteMatchResult fast = FindRoute(table, head, 0);
-      const RouteMatchResult slow = FindRouteLinearly(table, head);
+      const RequestFacts facts = generator.Facts(runtime);
+      const RouteMatchResult fast = FindRoute(table, head, facts);
+      const RouteMatchResult slow = FindRouteLinearly(table, head, facts);
       ASSERT_EQ(fast.virtual_host, slow.virtual_host) << "seed " << seed << " " << head.authority;
       ASSERT_EQ(fast.route, slow.route) << "seed " << seed << " " << head.authority << head.path;
       ++requests;
       if (fast.route == nullptr) continue;
       ++matched;
-      if (MatchesIn(*fast.virtual_host, head) >= 3) ++matched_thrice;
+      if (MatchesIn(table, *fast.virtual_host, head, facts) >= 3) ++matched_thrice;
       CountKinds(fast.route->match, wins);
     }
   }
   EXPECT_GE(matched, requests / 2);
   EXPECT_GE(matched_thrice, requests / 5);
-  EXPECT_EQ(wins.size(), 20U);  // Every kind there is.
+  EXPECT_EQ(wins.size(), 28U);  // Every kind there is.
   for (const auto& [kind, count] : wins) {
     EXPECT_GE(count, requests / 100) << kind;
     std::cout << count << " " << kind << "\n";

@@ -54,7 +54,7 @@ RouteTable MakeTable(std::vector<std::shared_ptr<const VirtualHost>> hosts) {
 }
 
 std::string HostOf(const RouteTable& table, std::string_view authority) {
-  const VirtualHost* host = FindVirtualHost(table, authority);
+  const VirtualHost* host = FindVirtualHost(table, Request(authority, "/"));
   const auto linear = FindRouteLinearly(table, Request(authority, "/"));
   EXPECT_EQ(host, linear.virtual_host) << authority;
   return host == nullptr ? "" : host->name;
@@ -219,7 +219,7 @@ TEST(FindRoute, OneHundredThousandRoutesAreIndexed) {
   const auto host = MakeHost("h", {"*"}, std::move(routes));
   for (std::size_t i = 0; i < host->routes.size(); i += 997) {
     const std::string& path = host->routes[i].match.path;
-    const Route* found = FindRouteIn(*host, Request("h", path), 0);
+    const Route* found = FindRouteIn(*host, Request("h", path), path, {.worker = 0});
     ASSERT_NE(found, nullptr);
     EXPECT_LE(found, &host->routes[i]);
     EXPECT_TRUE(MatchesPath(found->match, path, 0));

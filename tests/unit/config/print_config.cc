@@ -121,7 +121,11 @@ class Printer {
     Number("rds_fetch_timeout_ms", value.rds_fetch_timeout_ms, none.rds_fetch_timeout_ms);
     for (const HttpFilter& filter : value.filters) {
       const auto* router = std::get_if<RouterFilter>(&filter.config);
-      Line("filter ", Quoted(filter.name), router != nullptr ? " router" : " cors",
+      const auto* steps = std::get_if<HeaderMutationFilter>(&filter.config);
+      Line("filter ", Quoted(filter.name),
+           router != nullptr  ? " router"
+           : steps != nullptr ? " header_mutation"
+                              : " cors",
            router != nullptr && router->suppress_envoy_headers ? " suppress_envoy_headers" : "",
            filter.disabled ? " disabled" : "");
     }
@@ -180,6 +184,34 @@ class Printer {
     Bool("preserve_external_request_id", value.preserve_external_request_id, false);
     Bool("request_id_in_response", value.request_id_in_response, false);
     Bool("proxy_100_continue", value.proxy_100_continue, false);
+    Text("scheme", value.scheme);
+    Bool("proper_case_fields", value.proper_case_fields, false);
+    PrintReplies(value);
+  }
+
+  void PrintReplies(const HttpConnectionManager& value) {
+    for (const HeaderStep& step : value.early_steps) {
+      Line("early ", step.add.has_value() ? "add " : "remove ",
+           step.add.has_value() ? step.add->name : step.remove,
+           step.remove_matching.has_value() ? step.remove_matching->text : "");
+    }
+    for (const ReplyMapper& mapper : value.local_reply.mappers) {
+      Line("mapper when ", Of(mapper.filter), " to ", mapper.status.value_or(0), " ",
+           Quoted(mapper.body.value_or("-")), mapper.format.has_value() ? " formatted" : "");
+      for (const HeaderAddition& add : mapper.headers.add)
+        Line("  ", add.name, ": ", Of(add.value));
+    }
+    if (value.local_reply.format.has_value()) {
+      const BodyFormat& format = *value.local_reply.format;
+      Line("replies as ", format.json.has_value() ? Of(*format.json) : Of(format.text), " ",
+           Quoted(format.content_type));
+    }
+    if (!value.proxy_status.has_value()) return;
+    Line("proxy status ", Quoted(value.proxy_status->name),
+         value.proxy_status->details ? " details" : "",
+         value.proxy_status->termination_details ? " termination" : "",
+         value.proxy_status->flags ? " flags" : "",
+         value.proxy_status->recommended_status ? " recommended" : "");
   }
 
   void Print(const AccessLog& value) {

@@ -17,6 +17,8 @@ class Printer {
     for (const std::string& name : table.internal_only_headers) Line("internal only ", name);
     Flag("most specific mutations win", table.most_specific_mutations_win);
     Flag("ignore port in host", table.ignore_port_in_host);
+    Flag("ignore path parameters", table.ignore_path_parameters);
+    Text("host in header", table.host_header);
     Flag("validate clusters", table.validate_clusters);
     Print(table.mutations);
     Print(table.per_filter);
@@ -50,6 +52,9 @@ class Printer {
   }
 
   static std::string Of(const Regex& regex) { return Quoted(regex.pattern()); }
+  static std::string Of(const RuntimeFraction& fraction) {
+    return base::Cat(fraction.numerator, "/", fraction.denominator, " ", Quoted(fraction.key));
+  }
   static std::string Of(const StringMatcher& matcher) {
     static constexpr const char* kKinds[] = {"is", "prefix", "suffix", "contains", "regex"};
     return base::Cat(kKinds[static_cast<std::size_t>(matcher.kind)], " ",
@@ -104,6 +109,15 @@ class Printer {
     for (const NamedPerFilterConfig& config : configs) {
       Line("filter ", Quoted(config.filter));
       const Indent indent(*this);
+      if (const auto* only = std::get_if<FilterSwitch>(&config.config)) {
+        Line(only->disabled ? "off" : "on");
+        continue;
+      }
+      if (const auto* steps = std::get_if<MessageSteps>(&config.config)) {
+        Line("steps ", steps->request.size(), " ", steps->request_trailers.size(), " ",
+             steps->response.size(), " ", steps->response_trailers.size());
+        continue;
+      }
       const auto& cors = std::get<CorsPolicy>(config.config);
       Line("cors");
       const Indent inner(*this);
@@ -115,7 +129,7 @@ class Printer {
       Flag("credentials", cors.allow_credentials);
       Flag("private network", cors.allow_private_network_access);
       Flag("answers preflights of other origins", !cors.forward_not_matching_preflights);
-      Flag("disabled", !cors.enabled);
+      if (cors.enabled != RuntimeFraction{}) Line("enabled for ", Of(cors.enabled));
     }
   }
 
@@ -131,7 +145,9 @@ class Printer {
   }
 
   void Print(const RouteMatch& match) {
-    static constexpr const char* kKinds[] = {"prefix", "path", "segments", "regex"};
+    static constexpr const char* kKinds[] = {"prefix", "path",     "segments",
+                                             "regex",  "template", "connect"};
+    if (match.path_kind == RouteMatch::PathKind::kTemplate) Line("template ", Quoted(match.path));
     Line(kKinds[static_cast<std::size_t>(match.path_kind)], " ",
          match.regex.has_value() ? Of(*match.regex) : Quoted(match.path),
          match.case_sensitive ? "" : " ignoring case");
@@ -142,6 +158,14 @@ class Printer {
            matcher.string.has_value() ? Of(*matcher.string)
                                       : std::string(matcher.present ? "present" : "absent"));
     }
+    for (const CookieMatcher& matcher : match.cookies) {
+      Line("cookie ", Quoted(matcher.name), matcher.invert ? " not " : " ", Of(matcher.string));
+    }
+    if (match.tls_presented.has_value())
+      Flag(*match.tls_presented ? "certificate presented" : "no certificate presented", true);
+    if (match.tls_validated.has_value())
+      Flag(*match.tls_validated ? "certificate validated" : "no certificate validated", true);
+    if (match.fraction.has_value()) Line("fraction ", Of(*match.fraction));
   }
 
   void Print(const Route& route) {
@@ -159,7 +183,9 @@ class Printer {
   }
 
   void Print(const ForwardAction& action) {
-    if (action.weighted.empty()) {
+    if (!action.cluster_header.empty()) {
+      Line("to the cluster in header ", action.cluster_header);
+    } else if (action.weighted.empty()) {
       Line("to cluster ", Quoted(action.cluster));
     } else {
       Line("to clusters, weights of ", action.weight_total);
@@ -168,6 +194,8 @@ class Printer {
     for (const WeightedCluster& share : action.weighted) {
       Line(Quoted(share.cluster), " ", share.weight);
       const Indent inner(*this);
+      Text("cluster in header", share.cluster_header);
+      Text("runtime", share.runtime_key);
       Text("host", share.host_rewrite);
       Print(share.mutations);
       Print(share.per_filter);
@@ -177,7 +205,22 @@ class Printer {
     }
     if (action.prefix_rewrite.has_value()) Line("prefix rewrite ", Quoted(*action.prefix_rewrite));
     Print(action.regex_rewrite);
+    if (action.template_rewrite.has_value()) {
+      Line("template rewrite ", Quoted(*action.template_rewrite));
+    }
+    if (!action.path_format.items.empty()) Line("path ", Of(action.path_format));
+    Flag("weights in runtime", action.weights_in_runtime);
+    Text("choose by header", action.weight_header);
+    Flag("choose by hash", action.weight_by_hash);
+    Flag("high priority", action.high_priority);
+    for (const HashPolicy& policy : action.hash) Print(policy);
     Text("host", action.host_rewrite);
+    Text("host in header", action.host_header);
+    if (action.host_regex.has_value()) {
+      Line("host from path ", Of(action.host_regex->regex), " to ",
+           Quoted(action.host_regex->substitution));
+    }
+    if (!action.host_format.items.empty()) Line("host ", Of(action.host_format));
     Flag("host of the endpoint", action.auto_host_rewrite);
     Flag("append x-forwarded-host", action.append_x_forwarded_host);
     Line("timeout ", action.timeout_ms, " ms");
@@ -185,8 +228,23 @@ class Printer {
     if (action.max_stream_duration_ms.has_value()) {
       Line("stream duration ", *action.max_stream_duration_ms, " ms");
     }
+    if (action.grpc_timeout_max_ms.has_value()) {
+      Line("grpc-timeout at most ", *action.grpc_timeout_max_ms, " ms less ",
+           action.grpc_timeout_offset_ms, " ms");
+    }
     for (const UpgradeConfig& upgrade : action.upgrades) {
       Line("upgrade ", upgrade.type, upgrade.enabled ? "" : " disabled");
+    }
+  }
+
+  void Print(const HashPolicy& policy) {
+    static constexpr const char* kKinds[] = {"header", "cookie", "source ip", "query"};
+    Line("hash ", kKinds[static_cast<std::size_t>(policy.kind)], " ", Quoted(policy.name),
+         policy.terminal ? " terminal" : "");
+    const Indent indent(*this);
+    Print(policy.rewrite);
+    if (policy.cookie_ttl_s.has_value()) {
+      Line("made for ", *policy.cookie_ttl_s, " s", Quoted(policy.cookie_tail));
     }
   }
 
@@ -205,6 +263,10 @@ class Printer {
 
   void Print(const DirectResponse& action) {
     Line("answer ", action.status, " ", Quoted(action.body));
+    if (action.format.has_value()) {
+      Line("as ", Of(action.format->text), action.format->json.has_value() ? " json" : "", " ",
+           Quoted(action.format->content_type));
+    }
   }
 
   std::string out_;

@@ -19,10 +19,17 @@ class FakeContext final : public Context {
   const config::PerFilterConfig* per_filter(std::string_view name) const override {
     return policy.has_value() && name == "cors" ? &*policy : nullptr;
   }
+  std::array<const config::PerFilterConfig*, 4> per_filter_levels(
+      std::string_view name) const override {
+    return {nullptr, per_filter(name), nullptr, nullptr};
+  }
+  std::optional<bool> filter_disabled(std::string_view) const override { return disabled; }
+  const config::Runtime* runtime() const override { return nullptr; }
   void ClearRoute() override {}
   observe::StreamInfo& info() override { return info_; }
   base::Random& random() override { return random_; }
   unsigned worker() const override { return 0; }
+  base::WallTime now() const override { return {}; }
   LocalReply& reply() override { return reply_; }
   void ResumeRequest() override {}
   void ResumeResponse() override {}
@@ -30,6 +37,7 @@ class FakeContext final : public Context {
   void ResponseLengthChanges() override {}
 
   std::optional<config::PerFilterConfig> policy;
+  std::optional<bool> disabled;
 
  private:
   observe::StreamInfo info_;
@@ -66,7 +74,7 @@ class Cors : public testing::Test {
 
 TEST_F(Cors, IsNotThereWithoutOriginOrPolicy) {
   EXPECT_EQ(Make(""), nullptr);
-  policy_.enabled = false;
+  policy_.enabled.numerator = 0;
   EXPECT_EQ(Make("https://a.test"), nullptr);
   context_.policy.reset();
   EXPECT_EQ(MakeCorsFilter("cors", context_, head_, stats_), nullptr);

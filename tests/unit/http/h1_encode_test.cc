@@ -201,5 +201,13 @@ TEST(Encode, ResponsesComeBackTheSame) {
   }
 }
 
+TEST(H1Encode, ProperCaseIsOfNamesOnly) {
+  std::string head =
+      "HTTP/1.1 200 ok\r\nx-request-id: a-b: c\r\ncontent-length: 0\r\nx1y_z: v\r\n\r\n";
+  ProperCaseNames(head);
+  EXPECT_EQ(head,
+            "HTTP/1.1 200 ok\r\nX-Request-Id: a-b: c\r\nContent-Length: 0\r\nX1y_Z: v\r\n\r\n");
+}
+
 }  // namespace
 }  // namespace sluice::http
