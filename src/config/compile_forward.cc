@@ -328,7 +328,6 @@ ForwardAction CompileForward(const ProtoForward& proto, const CompileOptions& op
   CompilePathRewrite(proto, action, errors);
   CompileHostRewrite(proto, action, errors);
   action.append_x_forwarded_host = proto.append_x_forwarded_host();
-  action.high_priority = proto.priority() == envoy::config::core::v3::HIGH;
   CompileHash(proto, action, errors);
   CompileDurations(proto, action, errors);
   CompileUpgrades(proto, action, errors);

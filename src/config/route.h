@@ -168,7 +168,6 @@ struct ForwardAction {
   std::string weight_header;    // Not "": the request header with a number to choose by.
   bool weight_by_hash = false;  // The hash of `hash` chooses.
   std::vector<HashPolicy> hash;
-  bool high_priority = false;
   int cluster_not_found_status = 503;
   std::optional<std::string> prefix_rewrite;
   std::optional<RegexRewrite> regex_rewrite;

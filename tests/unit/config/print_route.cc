@@ -212,7 +212,6 @@ class Printer {
     Flag("weights in runtime", action.weights_in_runtime);
     Text("choose by header", action.weight_header);
     Flag("choose by hash", action.weight_by_hash);
-    Flag("high priority", action.high_priority);
     for (const HashPolicy& policy : action.hash) Print(policy);
     Text("host", action.host_rewrite);
     Text("host in header", action.host_header);
