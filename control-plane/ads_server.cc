@@ -3,6 +3,7 @@
 #include <grpc/support/log.h>
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
@@ -17,46 +18,16 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "base/strings.h"
+#include "fetch.h"
+#include "reflection.h"
+#include "xds_credentials.h"
+#include "xds_methods.h"
 
 namespace sluice::control {
 namespace {
 
 constexpr std::uint64_t kTickMs = 1000;
 constexpr std::chrono::seconds kShutdownPatience{2};
-
-struct Method {
-  std::string_view path;
-  Watch::Protocol protocol;
-  std::optional<Type> only;
-};
-
-constexpr auto kSotw = Watch::Protocol::kStateOfTheWorld;
-constexpr auto kDelta = Watch::Protocol::kDelta;
-constexpr Method kMethods[] = {
-    {"/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources", kSotw, {}},
-    {"/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources", kDelta, {}},
-    {"/envoy.service.cluster.v3.ClusterDiscoveryService/StreamClusters", kSotw, Type::kClusters},
-    {"/envoy.service.cluster.v3.ClusterDiscoveryService/DeltaClusters", kDelta, Type::kClusters},
-    {"/envoy.service.endpoint.v3.EndpointDiscoveryService/StreamEndpoints", kSotw,
-     Type::kEndpoints},
-    {"/envoy.service.endpoint.v3.EndpointDiscoveryService/DeltaEndpoints", kDelta,
-     Type::kEndpoints},
-    {"/envoy.service.listener.v3.ListenerDiscoveryService/StreamListeners", kSotw,
-     Type::kListeners},
-    {"/envoy.service.listener.v3.ListenerDiscoveryService/DeltaListeners", kDelta,
-     Type::kListeners},
-    {"/envoy.service.route.v3.RouteDiscoveryService/StreamRoutes", kSotw, Type::kRoutes},
-    {"/envoy.service.route.v3.RouteDiscoveryService/DeltaRoutes", kDelta, Type::kRoutes},
-    {"/envoy.service.route.v3.VirtualHostDiscoveryService/DeltaVirtualHosts", kDelta,
-     Type::kVirtualHosts},
-};
-
-const Method* FindMethod(std::string_view path) {
-  for (const Method& method : kMethods) {
-    if (method.path == path) return &method;
-  }
-  return nullptr;
-}
 
 std::string TargetOf(const base::Address& address) {
   if (address.is_ip()) return address.ToString();
@@ -121,6 +92,33 @@ class Refusal final : public grpc::ServerGenericBidiReactor {
   void OnDone() override { delete this; }
 };
 
+// Answers on gRPC's thread: it needs nothing of the loop's.
+class Reflection final : public grpc::ServerGenericBidiReactor {
+ public:
+  Reflection() { StartRead(&buffer_); }
+
+ private:
+  static constexpr std::size_t kRequestBytesMax = 64 * 1024;
+
+  void OnReadDone(bool ok) override {
+    if (!ok) return Finish(grpc::Status::OK);
+    if (buffer_.Length() > kRequestBytesMax) {
+      return Finish({grpc::StatusCode::RESOURCE_EXHAUSTED, "too long a question"});
+    }
+    const grpc::Slice slice(ReflectionAnswer(TextOf(buffer_)));
+    buffer_ = grpc::ByteBuffer(&slice, 1);
+    StartWrite(&buffer_);
+  }
+  void OnWriteDone(bool ok) override {
+    if (!ok) return Finish(grpc::Status::CANCELLED);
+    buffer_.Clear();
+    StartRead(&buffer_);
+  }
+  void OnDone() override { delete this; }
+
+  grpc::ByteBuffer buffer_;
+};
+
 }  // namespace
 
 class AdsServer::Service final : public grpc::CallbackGenericService {
@@ -130,10 +128,12 @@ class AdsServer::Service final : public grpc::CallbackGenericService {
   ~Service() override { Stop(); }
 
   absl::StatusOr<base::Address> Start();
+  absl::Status CheckStart() const;
   void Stop();
   void SetSnapshot(std::shared_ptr<const Snapshot> snapshot);
   std::vector<ProxyStatus> Proxies() const;
   AdsCounters counters() const;
+  std::shared_ptr<const Snapshot> snapshot() const { return snapshot_; }
 
   // gRPC's threads.
   grpc::ServerGenericBidiReactor* CreateReactor(
@@ -146,8 +146,8 @@ class AdsServer::Service final : public grpc::CallbackGenericService {
    public:
     Stream(Service& service, std::uint64_t id) : service_(service), id_(id) {}
     void Read() { StartRead(&read_); }
-    void Write(const SerialisedResponse& response) {
-      written_ = BufferOf(response);
+    void Write(grpc::ByteBuffer message) {
+      written_ = std::move(message);
       StartWrite(&written_);
     }
 
@@ -165,11 +165,13 @@ class AdsServer::Service final : public grpc::CallbackGenericService {
   // The loop's half.
   struct Open {
     Stream* stream = nullptr;
-    std::unique_ptr<Watch> watch;
+    const XdsMethod* method = nullptr;
+    std::unique_ptr<Watch> watch;  // Null for Fetch*.
   };
 
-  void OnOpen(std::uint64_t id, Stream* stream, const Method& method, std::string peer);
+  void OnOpen(std::uint64_t id, Stream* stream, const XdsMethod& method, std::string peer);
   void OnRead(std::uint64_t id, std::string_view bytes);
+  absl::Status Answer(Open& open, std::string_view bytes);
   void OnWritten(std::uint64_t id);
   void End(std::uint64_t id, const grpc::Status& status);
   static void OnTick(void* self);
@@ -180,6 +182,7 @@ class AdsServer::Service final : public grpc::CallbackGenericService {
   net::Timer tick_;
   std::unique_ptr<grpc::Server> server_;
   std::shared_ptr<const Snapshot> snapshot_;
+  SnapshotHistory history_;
   ResponseCache cache_;
   AdsCounters counters_;
   std::map<std::uint64_t, Open> open_;
@@ -235,8 +238,10 @@ grpc::ServerGenericBidiReactor* AdsServer::Service::Refuse(grpc::StatusCode code
 
 grpc::ServerGenericBidiReactor* AdsServer::Service::CreateReactor(
     grpc::GenericCallbackServerContext* context) {
-  const Method* method = FindMethod(context->method());
-  if (method == nullptr) return Refuse(grpc::StatusCode::UNIMPLEMENTED, "no such method");
+  const XdsMethod* method = FindXdsMethod(context->method());
+  const bool reflection = IsReflection(context->method());
+  if (method == nullptr && !reflection)
+    return Refuse(grpc::StatusCode::UNIMPLEMENTED, "no such method");
   if (!options_.token.empty()) {
     const auto& metadata = context->client_metadata();
     const auto at = metadata.find("authorization");
@@ -245,6 +250,7 @@ grpc::ServerGenericBidiReactor* AdsServer::Service::CreateReactor(
       return Refuse(grpc::StatusCode::UNAUTHENTICATED, "authorization: the token is needed");
     }
   }
+  if (reflection) return new Reflection();
   const std::size_t before = streams_.fetch_add(1);
   if (before >= options_.streams_max || stopping_.load()) {
     streams_.fetch_sub(1);
@@ -259,20 +265,28 @@ grpc::ServerGenericBidiReactor* AdsServer::Service::CreateReactor(
   return stream;
 }
 
-absl::StatusOr<base::Address> AdsServer::Service::Start() {
-  if (!options_.address.IsLoopback() && options_.token.empty() && !options_.insecure) {
+absl::Status AdsServer::Service::CheckStart() const {
+  const bool known = !options_.token.empty() || !options_.tls.client_ca_file.empty();
+  if (!options_.address.IsLoopback() && !known && !options_.insecure) {
     return base::FailedPrecondition(
         base::Cat("serving xDS on ", options_.address.ToString(),
-                  ", which others can reach, needs --api-token-file (or --insecure-listen)"));
+                  ", which others can reach, needs --api-token-file or --xds-tls-client-ca (or "
+                  "--insecure-listen)"));
   }
+  return options_.tls.certificate_file.empty() ? absl::OkStatus() : CheckTlsFiles(options_.tls);
+}
+
+absl::StatusOr<base::Address> AdsServer::Service::Start() {
+  if (absl::Status status = CheckStart(); !status.ok()) return status;
   gpr_set_log_function(&TakeGrpcLog);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   int port = -1;
-  builder.AddListeningPort(TargetOf(options_.address), grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(TargetOf(options_.address), CredentialsOf(options_.tls), &port);
   builder.RegisterCallbackGenericService(this);
   builder.SetMaxReceiveMessageSize(options_.request_bytes_max);
   builder.SetMaxSendMessageSize(-1);
+  builder.SetResourceQuota(grpc::ResourceQuota("xds").Resize(options_.grpc_bytes_max));
   // A second instance on the same port is an error, not half of the traffic.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   // Clients may ping as often as Envoy's settings make them; dead ones are noticed in 40 s.
@@ -288,6 +302,9 @@ absl::StatusOr<base::Address> AdsServer::Service::Start() {
     return base::Unavailable(base::Cat("cannot serve xDS on ", options_.address.ToString(),
                                        ": the address is taken, or not of this machine"));
   }
+  for (const std::string_view service : kXdsServices) {
+    server_->GetHealthCheckService()->SetServingStatus(std::string(service), true);
+  }
   tick_.Arm(loop_.timers(), kTickMs);
   base::Address address = options_.address;
   if (address.is_ip()) address.set_port(static_cast<std::uint16_t>(port));
@@ -298,6 +315,7 @@ void AdsServer::Service::Stop() {
   if (server_ == nullptr) return;
   tick_.Cancel();
   stopping_.store(true);
+  server_->GetHealthCheckService()->SetServingStatus(false);
   const grpc::Status status(grpc::StatusCode::UNAVAILABLE, "shutting down");
   // Shutdown() waits for every stream to end, and those end on this thread.
   std::atomic<bool> down{false};
@@ -315,35 +333,54 @@ void AdsServer::Service::Stop() {
   loop_.RunOnce(0);  // What was still posted points here.
 }
 
-void AdsServer::Service::OnOpen(std::uint64_t id, Stream* stream, const Method& method,
+void AdsServer::Service::OnOpen(std::uint64_t id, Stream* stream, const XdsMethod& method,
                                 std::string peer) {
   ++counters_.streams_opened;
   Open& open = open_[id];
   open.stream = stream;
-  open.watch = std::make_unique<Watch>(
-      Watch::Options{method.protocol, method.only, std::move(peer)}, loop_.clock(), cache_,
-      counters_.watches, [stream](const SerialisedResponse& response) { stream->Write(response); });
-  open.watch->SetSnapshot(snapshot_);
+  open.method = &method;
+  if (!method.fetch) {
+    open.watch = std::make_unique<Watch>(
+        Watch::Options{method.protocol, method.only, std::move(peer), &history_}, loop_.clock(),
+        cache_, counters_.watches,
+        [stream](const SerialisedResponse& response) { stream->Write(BufferOf(response)); });
+    open.watch->SetSnapshot(snapshot_);
+  }
   stream->Read();
+}
+
+// Of one message of a client's; what is not OK ends the stream.
+absl::Status AdsServer::Service::Answer(Open& open, std::string_view bytes) {
+  if (open.watch != nullptr) {
+    absl::Status status = open.watch->OnRequest(bytes);
+    if (status.ok()) open.stream->Read();
+    return status;
+  }
+  ++counters_.watches.requests;
+  auto answer = FetchAnswer(snapshot_, *open.method->only, bytes);
+  if (!answer.ok()) return answer.status();
+  const grpc::Slice slice(*answer);
+  open.stream->Write(grpc::ByteBuffer(&slice, 1));
+  return absl::OkStatus();
 }
 
 void AdsServer::Service::OnRead(std::uint64_t id, std::string_view bytes) {
   const auto at = open_.find(id);
   if (at == open_.end()) return;
-  const absl::Status status = at->second.watch->OnRequest(bytes);
-  if (status.ok()) {
-    at->second.stream->Read();
-    return;
-  }
+  const absl::Status status = Answer(at->second, bytes);
+  if (status.ok()) return;
   ++counters_.streams_failed;
-  SLUICE_LOG(kWarning, kControl, at->second.watch->status().peer,
-             ": stream closed: ", base::MessageOf(status));
+  SLUICE_LOG(kWarning, kControl, "stream ", id,
+             " closed: ", at->second.watch ? at->second.watch->status().peer : std::string(), " ",
+             base::MessageOf(status));
   End(id, StatusOf(status));
 }
 
 void AdsServer::Service::OnWritten(std::uint64_t id) {
   const auto at = open_.find(id);
-  if (at != open_.end()) at->second.watch->Sent();
+  if (at == open_.end()) return;
+  if (at->second.watch == nullptr) return End(id, grpc::Status::OK);
+  at->second.watch->Sent();
 }
 
 void AdsServer::Service::End(std::uint64_t id, const grpc::Status& status) {
@@ -356,12 +393,17 @@ void AdsServer::Service::End(std::uint64_t id, const grpc::Status& status) {
 
 void AdsServer::Service::SetSnapshot(std::shared_ptr<const Snapshot> snapshot) {
   snapshot_ = std::move(snapshot);
-  for (auto& [id, open] : open_) open.watch->SetSnapshot(snapshot_);
+  history_.Add(snapshot_);
+  for (auto& [id, open] : open_) {
+    if (open.watch != nullptr) open.watch->SetSnapshot(snapshot_);
+  }
 }
 
 std::vector<ProxyStatus> AdsServer::Service::Proxies() const {
   std::vector<ProxyStatus> proxies;
-  for (const auto& [id, open] : open_) proxies.push_back(open.watch->status());
+  for (const auto& [id, open] : open_) {
+    if (open.watch != nullptr) proxies.push_back(open.watch->status());
+  }
   return proxies;
 }
 
@@ -373,7 +415,9 @@ AdsCounters AdsServer::Service::counters() const {
 
 void AdsServer::Service::OnTick(void* self) {
   auto* service = static_cast<Service*>(self);
-  for (auto& [id, open] : service->open_) open.watch->Tick();
+  for (auto& [id, open] : service->open_) {
+    if (open.watch != nullptr) open.watch->Tick();
+  }
   service->tick_.Arm(service->loop_.timers(), kTickMs);
 }
 
@@ -387,5 +431,6 @@ void AdsServer::SetSnapshot(std::shared_ptr<const Snapshot> snapshot) {
 }
 std::vector<ProxyStatus> AdsServer::Proxies() const { return service_->Proxies(); }
 AdsCounters AdsServer::counters() const { return service_->counters(); }
+std::shared_ptr<const Snapshot> AdsServer::snapshot() const { return service_->snapshot(); }
 
 }  // namespace sluice::control

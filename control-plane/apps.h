@@ -1,6 +1,7 @@
 #pragma once
-// What an operator writes: listeners, apps, hosts and their routes, as values. One value is one
-// whole configuration; changing means making a new one.
+// What an operator writes: listeners, apps, hosts and their routes, services for gRPC clients, and
+// fleets of proxies that get something else, as values. One value is one whole configuration;
+// changing means making a new one.
 //
 // Pure; any thread. Parsing reports every mistake with file:line and field path.
 
@@ -24,9 +25,17 @@ struct ListenerSpec {
   bool operator==(const ListenerSpec&) const = default;
 };
 
+// Its share among an app's URLs, and the place it is in.
+struct UrlTraits {
+  std::uint32_t weight = 1;
+  std::string zone;
+  bool operator==(const UrlTraits&) const = default;
+};
+
 // http(s)://host[:port], one or several; all of one scheme, without a path.
 struct AppSpec {
   std::vector<std::string> urls;
+  std::vector<UrlTraits> traits;  // One per URL, or none: all alike.
   std::optional<std::uint64_t> connect_timeout_ms;
   std::string ca_file;  // https: instead of the system's CAs.
   bool operator==(const AppSpec&) const = default;
@@ -94,12 +103,45 @@ struct HostSpec {
   bool operator==(const HostSpec&) const = default;
 };
 
-struct AppsConfig {
+// What clients of gRPC get that ask for xds:///<its name>. Of a route only match, app or split, id
+// and timeout are used.
+struct GrpcServiceSpec {
+  std::vector<RouteSpec> routes;
+  bool operator==(const GrpcServiceSpec&) const = default;
+};
+
+struct AppsParts {
   std::map<std::string, ListenerSpec> listeners;
   std::map<std::string, AppSpec> apps;
   std::map<std::string, HostSpec> hosts;  // "*", "a.example.com", "*.example.com"
+  std::map<std::string, GrpcServiceSpec> grpc_services;
+  // IP:PORT that gRPC servers listen on whose configuration comes over xDS.
+  std::vector<std::string> grpc_servers;
+  bool operator==(const AppsParts&) const = default;
+};
+
+// Which nodes: all of it must hold. An empty cluster stands for the fleet's name when there is no
+// metadata either, else for any.
+struct FleetMatch {
+  std::string cluster;
+  std::map<std::string, std::string> metadata;
+  bool operator==(const FleetMatch&) const = default;
+};
+
+struct FleetSpec {
+  FleetMatch match;
+  bool inherit = true;  // The top level's entries that `parts` does not replace.
+  AppsParts parts;
+  bool operator==(const FleetSpec&) const = default;
+};
+
+// The parts at the top are those of every node that no fleet matches.
+struct AppsConfig : AppsParts {
+  std::map<std::string, FleetSpec> fleets;  // The first match in the order of names wins.
   bool operator==(const AppsConfig&) const = default;
 };
+// What a fleet's proxies get, without fleets.
+AppsConfig ConfigOfFleet(const AppsConfig& config, const FleetSpec& fleet);
 
 // YAML or JSON. Unknown keys (with a guess what was meant), duplicate keys, references to unknown
 // apps or listeners, bad URLs, ... are all reported; the result then must not be used.

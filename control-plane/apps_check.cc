@@ -41,17 +41,10 @@ bool IsName(std::string_view name) {
                      [](char c) { return http::IsUnreserved(c) && c != '~'; });
 }
 
-void CheckName(std::string_view name, base::FieldErrors& errors) {
-  if (!IsName(name)) {
-    errors.Add(base::Cat("the name ", Quoted(name), " must be 1 to ", kNameBytesMax,
-                         " letters, digits, '-', '_' or '.'"));
-  }
-}
-
 // ---- listeners and apps
 // --------------------------------------------------------------------------
 
-void CheckListeners(const AppsConfig& config, base::FieldErrors& errors) {
+void CheckListeners(const AppsParts& config, base::FieldErrors& errors) {
   std::vector<std::pair<base::Address, std::string_view>> seen;
   for (const auto& [name, listener] : config.listeners) {
     const Scope scope(errors, EntryPath("listeners", name));
@@ -263,7 +256,7 @@ void CheckRedirect(const RouteSpec& route, base::FieldErrors& errors) {
   }
 }
 
-void CheckReference(const AppsConfig& config, const std::string& app, base::FieldErrors& errors) {
+void CheckReference(const AppsParts& config, const std::string& app, base::FieldErrors& errors) {
   if (config.apps.contains(app)) return;
   config::NearestWord nearest(app);
   // What is not told is not looked for: a file of nothing but mistakes must stay cheap.
@@ -275,7 +268,7 @@ void CheckReference(const AppsConfig& config, const std::string& app, base::Fiel
                                                 Quoted(nearest.best()), "?"));
 }
 
-void CheckAction(const AppsConfig& config, const RouteSpec& route, base::FieldErrors& errors) {
+void CheckAction(const AppsParts& config, const RouteSpec& route, base::FieldErrors& errors) {
   const int actions = (route.app.empty() ? 0 : 1) + (route.split.empty() ? 0 : 1) +
                       (route.respond.has_value() ? 1 : 0) + (route.redirect.has_value() ? 1 : 0);
   if (actions != 1) {
@@ -345,7 +338,16 @@ void CheckForwarding(const RouteSpec& route, base::FieldErrors& errors) {
   }
 }
 
-void CheckRoute(const AppsConfig& config, const RouteSpec& route, base::FieldErrors& errors) {
+}  // namespace
+
+void CheckName(std::string_view name, base::FieldErrors& errors) {
+  if (!IsName(name)) {
+    errors.Add(base::Cat("the name ", Quoted(name), " must be 1 to ", kNameBytesMax,
+                         " letters, digits, '-', '_' or '.'"));
+  }
+}
+
+void CheckRoute(const AppsParts& config, const RouteSpec& route, base::FieldErrors& errors) {
   CheckMatch(route, errors);
   CheckAction(config, route, errors);
   CheckForwarding(route, errors);
@@ -369,9 +371,7 @@ void CheckRoute(const AppsConfig& config, const RouteSpec& route, base::FieldErr
   CheckEdits(route.response_headers, "response", errors);
 }
 
-}  // namespace
-
-void CheckApps(const AppsConfig& config, base::FieldErrors& errors) {
+void CheckParts(const AppsParts& config, base::FieldErrors& errors) {
   CheckListeners(config, errors);
   for (const auto& [name, app] : config.apps) {
     const Scope scope(errors, EntryPath("apps", name));

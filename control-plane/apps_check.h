@@ -9,7 +9,16 @@ class FieldErrors;
 
 namespace sluice::control {
 
+struct AppsConfig;
+struct AppsParts;
 struct CorsSpec;
+struct RouteSpec;
+
+// Listeners, apps, hosts; then the services of gRPC.
+void CheckParts(const AppsParts& parts, base::FieldErrors& errors);
+void CheckGrpc(const AppsParts& parts, base::FieldErrors& errors);
+void CheckRoute(const AppsParts& parts, const RouteSpec& route, base::FieldErrors& errors);
+void CheckName(std::string_view name, base::FieldErrors& errors);
 
 // "*", a name, "*.suffix", "prefix.*" or an IP address; ports are ignored by the proxies.
 void CheckHostName(std::string_view host, base::FieldErrors& errors);

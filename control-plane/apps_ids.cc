@@ -49,14 +49,12 @@ std::string IdOf(const RouteSpec& route) {
   return "route";
 }
 
-}  // namespace
-
-void AssignRouteIds(HostSpec& host) {
+void AssignIds(std::vector<RouteSpec>& routes) {
   std::set<std::string, std::less<>> taken;
-  for (const RouteSpec& route : host.routes) {
+  for (const RouteSpec& route : routes) {
     if (!route.id.empty()) taken.insert(route.id);
   }
-  for (RouteSpec& route : host.routes) {
+  for (RouteSpec& route : routes) {
     if (!route.id.empty()) continue;
     const std::string base = IdOf(route);
     std::string id = base;
@@ -70,8 +68,36 @@ void AssignRouteIds(HostSpec& host) {
   }
 }
 
+void AssignIds(AppsParts& parts) {
+  for (auto& [name, host] : parts.hosts) AssignIds(host.routes);
+  for (auto& [name, service] : parts.grpc_services) AssignIds(service.routes);
+}
+
+// Those of `from` that `to` has none of.
+template <typename Spec>
+void Inherit(const std::map<std::string, Spec>& from, std::map<std::string, Spec>& to) {
+  to.insert(from.begin(), from.end());
+}
+
+}  // namespace
+
+void AssignRouteIds(HostSpec& host) { AssignIds(host.routes); }
+
 void AssignRouteIds(AppsConfig& config) {
-  for (auto& [name, host] : config.hosts) AssignRouteIds(host);
+  AssignIds(config);
+  for (auto& [name, fleet] : config.fleets) AssignIds(fleet.parts);
+}
+
+AppsConfig ConfigOfFleet(const AppsConfig& config, const FleetSpec& fleet) {
+  AppsConfig out;
+  static_cast<AppsParts&>(out) = fleet.parts;
+  if (!fleet.inherit) return out;
+  Inherit(config.listeners, out.listeners);
+  Inherit(config.apps, out.apps);
+  Inherit(config.hosts, out.hosts);
+  Inherit(config.grpc_services, out.grpc_services);
+  if (out.grpc_servers.empty()) out.grpc_servers = config.grpc_servers;
+  return out;
 }
 
 std::string EntryPath(std::string_view section, std::string_view name) {

@@ -68,9 +68,24 @@ Value ToValue(const ListenerSpec& listener) {
   return out;
 }
 
+Value ToValue(const std::string& url, const UrlTraits& traits) {
+  if (traits == UrlTraits()) return Value::Text(url);
+  Value out = Value::Map();
+  out.Set("url", Value::Text(url));
+  if (traits.weight != 1) out.Set("weight", Value::Raw(base::Cat(traits.weight)));
+  if (!traits.zone.empty()) out.Set("zone", Value::Text(traits.zone));
+  return out;
+}
+
 Value ToValue(const AppSpec& app) {
   Value out = Value::Map();
-  if (app.urls.size() == 1) {
+  if (!app.traits.empty()) {
+    Value urls = Value::List();
+    for (std::size_t i = 0; i < app.urls.size(); ++i) {
+      urls.Push(ToValue(app.urls[i], app.traits[i]));
+    }
+    out.Set("urls", std::move(urls));
+  } else if (app.urls.size() == 1) {
     out.Set("url", Value::Text(app.urls[0]));
   } else {
     out.Set("urls", ListOf(app.urls));
@@ -174,10 +189,43 @@ Value ToValue(const HostSpec& host) {
   return out;
 }
 
+Value ToValue(const GrpcServiceSpec& service) {
+  Value out = Value::Map();
+  Value routes = Value::List();
+  for (const RouteSpec& route : service.routes) routes.Push(ToValue(route));
+  out.Set("routes", std::move(routes));
+  return out;
+}
+
+Value ToValue(const FleetSpec& fleet);
+
 template <typename Spec>
 Value ToValue(const std::map<std::string, Spec>& specs) {
   Value out = Value::Map();
   for (const auto& [name, spec] : specs) out.Set(name, ToValue(spec));
+  return out;
+}
+
+void SetOthers(const AppsParts& parts, Value& out) {
+  if (!parts.grpc_services.empty()) out.Set("grpc_services", ToValue(parts.grpc_services));
+  out.SetList("grpc_servers", parts.grpc_servers);
+}
+
+Value ToValue(const FleetSpec& fleet) {
+  Value out = Value::Map();
+  Value match = Value::Map();
+  if (!fleet.match.cluster.empty()) match.Set("cluster", Value::Text(fleet.match.cluster));
+  if (!fleet.match.metadata.empty()) {
+    Value metadata = Value::Map();
+    for (const auto& [key, value] : fleet.match.metadata) metadata.Set(key, Value::Text(value));
+    match.Set("metadata", std::move(metadata));
+  }
+  if (!match.members.empty()) out.Set("match", std::move(match));
+  if (!fleet.inherit) out.Set("inherit", Value::Raw("false"));
+  if (!fleet.parts.listeners.empty()) out.Set("listeners", ToValue(fleet.parts.listeners));
+  if (!fleet.parts.apps.empty()) out.Set("apps", ToValue(fleet.parts.apps));
+  if (!fleet.parts.hosts.empty()) out.Set("hosts", ToValue(fleet.parts.hosts));
+  SetOthers(fleet.parts, out);
   return out;
 }
 
@@ -186,6 +234,8 @@ Value ToValue(const AppsConfig& config) {
   out.Set("listeners", ToValue(config.listeners));
   out.Set("apps", ToValue(config.apps));
   out.Set("hosts", ToValue(config.hosts));
+  SetOthers(config, out);
+  if (!config.fleets.empty()) out.Set("fleets", ToValue(config.fleets));
   return out;
 }
 
@@ -314,6 +364,16 @@ std::string PrintAppsYaml(const AppsConfig& config) {
   AppendSection("listeners", ToValue(config.listeners), 0, out);
   AppendSection("apps", ToValue(config.apps), 0, out);
   AppendSection("hosts", ToValue(config.hosts), 1, out);
+  if (!config.grpc_services.empty()) {
+    AppendSection("grpc_services", ToValue(config.grpc_services), 1, out);
+  }
+  if (!config.grpc_servers.empty()) {
+    out += "grpc_servers: ";
+    AppendFlow(ListOf(config.grpc_servers), out);
+    out += '\n';
+  }
+  // A fleet's sections lie two levels below.
+  if (!config.fleets.empty()) AppendSection("fleets", ToValue(config.fleets), 3, out);
   return out;
 }
 

@@ -13,9 +13,6 @@ using Kind = config::YamlNode::Kind;
 using Scope = base::FieldErrors::Scope;
 
 // Of a file that people write; far above what one of them writes by hand.
-constexpr std::size_t kListenersMax = 100;
-constexpr std::size_t kAppsMax = 20'000;
-constexpr std::size_t kHostsMax = 20'000;
 constexpr std::size_t kRoutesMax = 100'000;  // Of one host.
 constexpr std::size_t kListMax = 1'000;
 constexpr std::size_t kStringBytesMax = 64 * 1024;
@@ -77,13 +74,13 @@ bool AppsReader::Enter(const Node& node) {
   return true;
 }
 
-void AppsReader::ReadFields(const Node& node, std::initializer_list<Field> fields) {
+void AppsReader::ReadFields(const Node& node, const Fields& fields) {
   if (!Enter(node)) return;
   if (node.kind != Kind::kMapping) return Expected(node, "a mapping");
   for (std::size_t i = 0; i + 1 < node.children.size(); i += 2) {
     const Node& key = tree_.node(node.children[i]);
-    const auto* field = std::find_if(fields.begin(), fields.end(),
-                                     [&](const Field& f) { return f.name == key.text; });
+    const auto field = std::find_if(fields.begin(), fields.end(),
+                                    [&](const Field& f) { return f.name == key.text; });
     if (key.kind == Kind::kScalar && field != fields.end()) {
       const Scope scope(errors_, field->name);
       field->read(tree_.node(node.children[i + 1]));
@@ -210,29 +207,6 @@ void AppsReader::ReadListener(const Node& node, ListenerSpec& out) {
   if (!port_given && node.kind == Kind::kMapping) Error(node, "needs a port; write port: 8000");
 }
 
-void AppsReader::ReadApp(const Node& node, AppSpec& out) {
-  std::string_view given;
-  const auto urls = [&](const Node& v, std::string_view name) {
-    OnlyOne(v, name, given);
-    out.urls.clear();
-    Strings(v, name, out.urls);
-    // "http://host/" is what browsers copy.
-    for (std::string& url : out.urls) {
-      const std::size_t host = url.find("://");
-      if (host != std::string::npos && url.find('/', host + 3) == url.size() - 1) url.pop_back();
-    }
-  };
-  ReadFields(node,
-             {{"url",
-               [&](const Node& v) {
-                 if (v.kind == Kind::kSequence) return Expected(v, "one URL (or write urls)");
-                 urls(v, "url");
-               }},
-              {"urls", [&](const Node& v) { urls(v, "urls"); }},
-              {"connect_timeout", [&](const Node& v) { DurationMs(v, out.connect_timeout_ms); }},
-              {"ca_file", [&](const Node& v) { String(v, out.ca_file); }}});
-}
-
 void AppsReader::ReadCors(const Node& node, CorsSpec& out) {
   const auto list = [&](std::string_view name, std::vector<std::string>& target) {
     return Field{name, [this, name, &target](const Node& v) { Strings(v, name, target); }};
@@ -264,35 +238,6 @@ void AppsReader::ReadHost(const Node& node, HostSpec& out) {
                        ReadList(v, "routes", kRoutesMax,
                                 [&](const Node& r) { ReadRoute(r, out.routes.emplace_back()); });
                      }}});
-}
-
-void AppsReader::ReadConfig(const Node& node, AppsConfig& out) {
-  if (node.kind == Kind::kNull) return;
-  ReadFields(
-      node,
-      {{"listeners",
-        [&](const Node& v) {
-          ReadEntries(v, "listeners", kListenersMax, [&](const std::string& name, const Node& n) {
-            ReadListener(n, out.listeners[name]);
-          });
-        }},
-       {"apps",
-        [&](const Node& v) {
-          ReadEntries(v, "apps", kAppsMax,
-                      [&](const std::string& name, const Node& n) { ReadApp(n, out.apps[name]); });
-        }},
-       {"hosts", [&](const Node& v) {
-          ReadEntries(v, "hosts", kHostsMax, [&](const std::string& name, const Node& n) {
-            const std::string lower = base::Lowercase(name);
-            if (out.hosts.contains(lower)) {
-              Error(n, base::Cat("host '", base::Printable(lower),
-                                 "' is there already; hosts are "
-                                 "compared in any case"));
-              return;
-            }
-            ReadHost(n, out.hosts[lower]);
-          });
-        }}});
 }
 
 }  // namespace sluice::control

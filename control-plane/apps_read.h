@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -36,13 +35,14 @@ class AppsReader {
     std::string_view name;
     std::function<void(const Node&)> read;
   };
+  using Fields = std::vector<Field>;
 
   void Error(const Node& node, std::string_view message);
   void Expected(const Node& node, std::string_view what);
   // Counts and locates; false when this node must not be read.
   bool Enter(const Node& node);
   // A mapping with these keys and no others.
-  void ReadFields(const Node& node, std::initializer_list<Field> fields);
+  void ReadFields(const Node& node, const Fields& fields);
   // A mapping from names to anything; `section` as in EntryPath().
   void ReadEntries(const Node& node, std::string_view section, std::size_t max,
                    const std::function<void(const std::string&, const Node&)>& read);
@@ -51,6 +51,12 @@ class AppsReader {
                 const std::function<void(const Node&)>& read);
 
   void ReadListener(const Node& node, ListenerSpec& out);
+  void ReadUrl(const Node& node, AppSpec& out);
+  void ReadGrpcService(const Node& node, GrpcServiceSpec& out);
+  Fields PartFields(AppsParts& out);
+  void ReadHosts(const Node& node, AppsParts& out);
+  void ReadFleet(const Node& node, FleetSpec& out);
+  void ReadMatch(const Node& node, FleetMatch& out);
   void ReadCors(const Node& node, CorsSpec& out);
   void ReadSplit(const Node& node, RouteSpec& out);
   void ReadRespond(const Node& node, RouteSpec& out);

@@ -45,19 +45,27 @@ const Spec* FindSpec(const std::map<std::string, Spec>& specs, const std::string
 
 class Builder {
  public:
-  Builder(const AppsConfig& config, const Snapshot* previous, base::FieldErrors& errors)
+  // `files`: of all fleets together.
+  Builder(const AppsConfig& config, const Snapshot* previous, CaFiles& files,
+          base::FieldErrors& errors)
       : config_(config),
         previous_(previous),
+        files_(files),
         errors_(errors),
         options_(ProxyOptions()),
         snapshot_(std::make_shared<Snapshot>()) {}
 
-  std::shared_ptr<const Snapshot> Build() {
+  std::shared_ptr<Snapshot> Build() {
     const std::size_t before = errors_.size();
     for (const auto& [name, app] : config_.apps) AddApp(name, app);
     for (const auto& [name, listener] : config_.listeners) AddListener(name, listener);
     for (const auto& [name, host] : config_.hosts) AddHost(name, host);
     for (const auto& [name, listener] : config_.listeners) AddTable(name);
+    for (const auto& [name, service] : config_.grpc_services) AddGrpcService(name, service);
+    for (const std::string& address : config_.grpc_servers) {
+      AddNamed(Type::kListeners, GrpcServerName(address), BuildGrpcServer(address));
+    }
+    for (const auto& [name, fleet] : config_.fleets) AddFleet(name, fleet);
     if (errors_.size() != before) return nullptr;
     for (Snapshot::OfType& type : snapshot_->types) SetVersion(type);
     snapshot_->source = std::make_shared<const AppsConfig>(config_);
@@ -93,16 +101,49 @@ class Builder {
   void AddApp(const std::string& name, const AppSpec& app) {
     const Scope scope(errors_, EntryPath("apps", name));
     const std::size_t before = errors_.size();
-    const auto cluster = BuildCluster(name, app, errors_);
+    const auto cluster = BuildCluster(name, app, files_, errors_);
     if (errors_.size() != before) return;
     if (Add(Type::kClusters, name, SerializeDeterministic(cluster))) {
       config::CompileCluster(cluster, options_, errors_);
     }
     if (!HasAssignment(app)) return;
-    const auto assignment = BuildAssignment(name, app);
+    const auto assignment = BuildAssignment(name, app, !config_.grpc_services.empty());
     if (Add(Type::kEndpoints, name, SerializeDeterministic(assignment))) {
       config::CompileAssignment(assignment, options_, errors_);
     }
+  }
+
+  // Asked for by name alone; proxies never get it, and so do not judge it here.
+  void AddNamed(Type type, const std::string& name, const google::protobuf::Message& message) {
+    bool fresh = false;
+    ResourcePtr resource = Share(type, name, SerializeDeterministic(message), fresh);
+    if (fresh || !resource->named_only) {
+      auto named = std::make_shared<Resource>(*resource);
+      named->named_only = true;
+      resource = std::move(named);
+    }
+    snapshot_->Of(type).resources[name] = std::move(resource);
+  }
+
+  void AddGrpcService(const std::string& name, const GrpcServiceSpec& service) {
+    const Scope scope(errors_, EntryPath("grpc_services", name));
+    const auto table = BuildGrpcTable(name, service, config_);
+    AddNamed(Type::kListeners, name, BuildApiListener(name));
+    AddNamed(Type::kRoutes, GrpcTableName(name), table);
+    config::CompileRouteTable(table, options_, errors_);
+  }
+
+  void AddFleet(const std::string& name, const FleetSpec& fleet) {
+    const Scope scope(errors_, EntryPath("fleets", name));
+    const Snapshot* before = nullptr;
+    if (previous_ != nullptr) {
+      for (const Snapshot::Fleet& known : previous_->fleets) {
+        if (known.name == name) before = known.snapshot.get();
+      }
+    }
+    const AppsConfig whole = ConfigOfFleet(config_, fleet);
+    snapshot_->fleets.push_back(
+        {name, fleet.match, Builder(whole, before, files_, errors_).Build()});
   }
 
   void AddListener(const std::string& name, const ListenerSpec& spec) {
@@ -237,6 +278,7 @@ class Builder {
 
   const AppsConfig& config_;
   const Snapshot* previous_;
+  CaFiles& files_;
   base::FieldErrors& errors_;
   const config::CompileOptions options_;
   std::shared_ptr<Snapshot> snapshot_;
@@ -247,7 +289,11 @@ class Builder {
 
 std::shared_ptr<const Snapshot> BuildSnapshot(const AppsConfig& config, const Snapshot* previous,
                                               base::FieldErrors& errors) {
-  return Builder(config, previous, errors).Build();
+  CaFiles files;
+  if (previous != nullptr) files.texts = previous->ca_files.used;
+  const auto snapshot = Builder(config, previous, files, errors).Build();
+  if (snapshot != nullptr) snapshot->ca_files = std::move(files);
+  return snapshot;
 }
 
 }  // namespace sluice::control

@@ -1,5 +1,6 @@
 // Apps and listeners as xDS.
 #include <algorithm>
+#include <map>
 
 #include "apps_url.h"
 #include "base/field_errors.h"
@@ -34,31 +35,58 @@ void SetDuration(std::uint64_t ms, google::protobuf::Duration& out) {
   out.set_nanos(static_cast<std::int32_t>(ms % 1000) * 1'000'000);
 }
 
-void PackInto(const google::protobuf::Message& message, google::protobuf::Any& any) {
-  any.set_type_url(base::Cat("type.googleapis.com/", message.GetDescriptor()->full_name()));
-  any.set_value(SerializeDeterministic(message));
-}
-
 void UseAds(corev3::ConfigSource& source) {
   source.mutable_ads();
   source.set_resource_api_version(corev3::V3);
 }
 
-void FillEndpoints(const AppSpec& app, endpointv3::ClusterLoadAssignment& out) {
-  auto* locality = out.add_endpoints();
-  for (const std::string& text : app.urls) {
+// One locality per zone. Proxies balance over all endpoints by their weights, clients of gRPC over
+// localities by theirs, which are the sums: both come to the same.
+void FillEndpoints(const AppSpec& app, bool localities, endpointv3::ClusterLoadAssignment& out) {
+  std::map<std::string, endpointv3::LocalityLbEndpoints*> zones;
+  for (std::size_t i = 0; i < app.urls.size(); ++i) {
     std::string why;
-    const std::optional<AppUrl> url = ParseAppUrl(text, why);
+    const std::optional<AppUrl> url = ParseAppUrl(app.urls[i], why);
     if (!url.has_value()) continue;  // CheckApps() said so.
-    auto* endpoint = locality->add_lb_endpoints()->mutable_endpoint();
-    auto* address = endpoint->mutable_address()->mutable_socket_address();
+    const UrlTraits traits = app.traits.empty() ? UrlTraits() : app.traits[i];
+    endpointv3::LocalityLbEndpoints*& locality = zones[traits.zone];
+    if (locality == nullptr) locality = out.add_endpoints();
+    auto* endpoint = locality->add_lb_endpoints();
+    auto* address = endpoint->mutable_endpoint()->mutable_address()->mutable_socket_address();
     address->set_address(url->host);
     address->set_port_value(url->port);
+    if (traits.weight != 1) endpoint->mutable_load_balancing_weight()->set_value(traits.weight);
+    if (!traits.zone.empty()) locality->mutable_locality()->set_zone(traits.zone);
+    if (!localities) continue;
+    locality->mutable_locality();
+    locality->mutable_load_balancing_weight()->set_value(locality->load_balancing_weight().value() +
+                                                         traits.weight);
   }
+  if (zones.empty()) out.add_endpoints();
+}
+
+// A file that is gone does not take away what proxies have from it.
+std::optional<std::string> ReadCa(const std::string& path, CaFiles& files,
+                                  base::FieldErrors& errors) {
+  corev3::DataSource file;
+  file.set_filename(path);
+  base::FieldErrors found;
+  auto pem = config::ReadDataSource(file, kCaBytesMax, found);
+  if (!pem.has_value()) {
+    const auto kept = files.texts.find(path);
+    if (kept == files.texts.end()) {
+      for (const base::FieldError& error : found.errors()) errors.AddAt(error.path, error.message);
+      return std::nullopt;
+    }
+    files.gone.insert(path);
+    pem = kept->second;
+  }
+  files.used[path] = *pem;
+  return pem;
 }
 
 // The CAs travel inside: proxies need not have the file, and what is checked here is what they get.
-void FillTls(const AppSpec& app, const AppUrl& url, clusterv3::Cluster& cluster,
+void FillTls(const AppSpec& app, const AppUrl& url, CaFiles& files, clusterv3::Cluster& cluster,
              base::FieldErrors& errors) {
   tlsv3::UpstreamTlsContext tls;
   auto* validation = tls.mutable_common_tls_context()->mutable_validation_context();
@@ -73,9 +101,7 @@ void FillTls(const AppSpec& app, const AppUrl& url, clusterv3::Cluster& cluster,
     validation->mutable_system_root_certs();
   } else {
     const base::FieldErrors::Scope scope(errors, "ca_file");
-    corev3::DataSource file;
-    file.set_filename(app.ca_file);
-    const auto pem = config::ReadDataSource(file, kCaBytesMax, errors);
+    const auto pem = ReadCa(app.ca_file, files, errors);
     if (pem.has_value()) validation->mutable_trusted_ca()->set_inline_string(*pem);
   }
   cluster.mutable_transport_socket()->set_name("envoy.transport_sockets.tls");
@@ -95,6 +121,11 @@ void AddHttpFilter(std::string_view name, hcmv3::HttpConnectionManager& hcm) {
 }
 
 }  // namespace
+
+void PackInto(const google::protobuf::Message& message, google::protobuf::Any& any) {
+  any.set_type_url(base::Cat("type.googleapis.com/", message.GetDescriptor()->full_name()));
+  any.set_value(SerializeDeterministic(message));
+}
 
 std::string SerializeDeterministic(const google::protobuf::Message& message) {
   std::string out;
@@ -120,7 +151,7 @@ std::string OwnHost(const AppSpec& app) {
   return url.has_value() && url->https ? url->authority : std::string();
 }
 
-clusterv3::Cluster BuildCluster(const std::string& name, const AppSpec& app,
+clusterv3::Cluster BuildCluster(const std::string& name, const AppSpec& app, CaFiles& files,
                                 base::FieldErrors& errors) {
   clusterv3::Cluster cluster;
   cluster.set_name(name);
@@ -135,17 +166,18 @@ clusterv3::Cluster BuildCluster(const std::string& name, const AppSpec& app,
     // with IPv6 addresses but no way there.
     cluster.set_dns_lookup_family(clusterv3::Cluster::V4_PREFERRED);
     cluster.mutable_load_assignment()->set_cluster_name(name);
-    FillEndpoints(app, *cluster.mutable_load_assignment());
+    FillEndpoints(app, false, *cluster.mutable_load_assignment());
   }
   const std::optional<AppUrl> url = FirstUrl(app);
-  if (url.has_value() && url->https) FillTls(app, *url, cluster, errors);
+  if (url.has_value() && url->https) FillTls(app, *url, files, cluster, errors);
   return cluster;
 }
 
-endpointv3::ClusterLoadAssignment BuildAssignment(const std::string& name, const AppSpec& app) {
+endpointv3::ClusterLoadAssignment BuildAssignment(const std::string& name, const AppSpec& app,
+                                                  bool localities) {
   endpointv3::ClusterLoadAssignment assignment;
   assignment.set_cluster_name(name);
-  FillEndpoints(app, assignment);
+  FillEndpoints(app, localities, assignment);
   return assignment;
 }
 

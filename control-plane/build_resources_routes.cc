@@ -102,27 +102,6 @@ std::string HostFor(const RouteSpec& route, const std::string& app, const AppsCo
   return found == config.apps.end() ? std::string() : OwnHost(found->second);
 }
 
-void FillForward(const RouteSpec& route, const AppsConfig& config, routev3::RouteAction& action) {
-  if (!route.app.empty()) {
-    action.set_cluster(route.app);
-    const std::string host = HostFor(route, route.app, config);
-    if (!host.empty()) action.set_host_rewrite_literal(host);
-  }
-  for (const auto& [app, weight] : route.split) {
-    auto* share = action.mutable_weighted_clusters()->add_clusters();
-    share->set_name(app);
-    share->mutable_weight()->set_value(weight);
-    const std::string host = HostFor(route, app, config);
-    if (!host.empty()) share->set_host_rewrite_literal(host);
-  }
-  FillRewrite(route, action);
-  // Off unless asked for: a total timeout cuts downloads and event streams, and what stalls is
-  // ended by the idle timeout.
-  const std::uint64_t ms = route.timeout_ms.value_or(0);
-  action.mutable_timeout()->set_seconds(static_cast<std::int64_t>(ms / 1000));
-  action.mutable_timeout()->set_nanos(static_cast<std::int32_t>(ms % 1000) * 1'000'000);
-}
-
 void FillRedirect(const RouteSpec::Redirect& spec, routev3::RedirectAction& action) {
   using Redirect = routev3::RedirectAction;
   switch (spec.status) {
@@ -182,6 +161,31 @@ void FillHeaders(const RouteSpec& spec, routev3::Route& route) {
     route.add_response_headers_to_remove(name);
   }
 }
+
+}  // namespace
+
+void FillForward(const RouteSpec& route, const AppsConfig& config, routev3::RouteAction& action) {
+  if (!route.app.empty()) {
+    action.set_cluster(route.app);
+    const std::string host = HostFor(route, route.app, config);
+    if (!host.empty()) action.set_host_rewrite_literal(host);
+  }
+  for (const auto& [app, weight] : route.split) {
+    auto* share = action.mutable_weighted_clusters()->add_clusters();
+    share->set_name(app);
+    share->mutable_weight()->set_value(weight);
+    const std::string host = HostFor(route, app, config);
+    if (!host.empty()) share->set_host_rewrite_literal(host);
+  }
+  FillRewrite(route, action);
+  // Off unless asked for: a total timeout cuts downloads and event streams, and what stalls is
+  // ended by the idle timeout.
+  const std::uint64_t ms = route.timeout_ms.value_or(0);
+  action.mutable_timeout()->set_seconds(static_cast<std::int64_t>(ms / 1000));
+  action.mutable_timeout()->set_nanos(static_cast<std::int32_t>(ms % 1000) * 1'000'000);
+}
+
+namespace {
 
 void FillRoute(const RouteSpec& spec, const AppsConfig& config, routev3::Route& route) {
   route.set_name(spec.id);

@@ -92,10 +92,13 @@ Control::Control(Options options, std::string token)
       store_(options_.data_dir,
              [this](const StoredConfig& config) { ads_.SetSnapshot(config.snapshot); }),
       ads_({.address = options_.xds,
-            .token = IsOpenToOthers(options_.xds) ? token_ : std::string(),
-            .insecure = options_.insecure_listen},
+            .token = IsOpenToOthers(options_.xds) && options_.tls_client_ca.empty() ? token_
+                                                                                    : std::string(),
+            .insecure = options_.insecure_listen,
+            .tls = {options_.tls_cert, options_.tls_key, options_.tls_client_ca}},
            loop_),
-      api_(store_, {[this] { return ads_.Proxies(); }, [this] { return ads_.counters(); }}),
+      api_(store_, {[this] { return ads_.Proxies(); }, [this] { return ads_.counters(); },
+                    [this] { return ads_.snapshot(); }}),
       api_server_({.address = options_.api, .token = token_, .insecure = options_.insecure_listen},
                   loop_, api_) {
   api_.file().path = options_.config_path;

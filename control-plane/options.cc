@@ -22,10 +22,16 @@ void AddFlags(CLI::App& app, Options& options, Texts& texts) {
                  "survive. At start it wins over --config");
   app.add_option("--xds", texts.xds, "Where proxies connect: IP:PORT or unix:PATH")
       ->capture_default_str();
+  app.add_option("--xds-tls-cert", options.tls_cert,
+                 "Certificate chain for xDS over TLS; the files are followed when they change");
+  app.add_option("--xds-tls-key", options.tls_key, "Its private key");
+  app.add_option("--xds-tls-client-ca", options.tls_client_ca,
+                 "Proxies must show a certificate of this authority");
   app.add_option("--api", texts.api, "Where the JSON API listens: IP:PORT or unix:PATH")
       ->capture_default_str();
   app.add_option("--api-token-file", options.token_file,
-                 "Token that API requests must bear, and proxies when --xds is off loopback");
+                 "Token that API requests must bear, and proxies when --xds is off loopback and "
+                 "asks for no certificates");
   app.add_flag("--insecure-listen", options.insecure_listen, "Listen off loopback without a token");
   app.add_option("--address-path", options.address_path,
                  "File to write \"xds=... api=...\" to, once both are bound");
@@ -48,6 +54,12 @@ std::string Check(const Texts& texts, Options& options) {
   const auto level = base::ParseLogLevel(texts.log_level);
   if (!level) return base::Cat("--log-level: '", texts.log_level, "' is no level");
   options.log_level = *level;
+  if (options.tls_cert.empty() != options.tls_key.empty()) {
+    return "--xds-tls-cert and --xds-tls-key: give both";
+  }
+  if (options.tls_cert.empty() && !options.tls_client_ca.empty()) {
+    return "--xds-tls-client-ca: needs --xds-tls-cert and --xds-tls-key";
+  }
   if (options.config_path.empty() && (options.watch || options.validate)) {
     return base::Cat(options.watch ? "--watch" : "--validate", ": needs --config FILE");
   }

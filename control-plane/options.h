@@ -16,8 +16,9 @@ struct Options {
   std::string data_dir;  // "": changes through the API die with the process.
   base::Address xds;
   base::Address api;
-  std::string token_file;        // Demanded off loopback,
-  bool insecure_listen = false;  // or this, said aloud.
+  std::string tls_cert, tls_key, tls_client_ca;  // Of the xDS port; "": plain text.
+  std::string token_file;                        // Demanded off loopback,
+  bool insecure_listen = false;                  // or this, said aloud.
   std::string address_path;
   base::LogLevel log_level = base::LogLevel::kInfo;
   bool validate = false;

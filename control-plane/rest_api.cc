@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "base/strings.h"
 #include "rest_api_answers.h"
+#include "xds_methods.h"
 
 namespace sluice::control {
 namespace {
@@ -24,6 +25,8 @@ constexpr std::string_view kHelp =
     "  GET POST         /v1/hosts/{host}/routes         ?before=ID; else before a last \"/\"\n"
     "  GET PUT DELETE   /v1/hosts/{host}/routes/{id}\n"
     "  GET              /v1/proxies                     who is connected, and what it has\n"
+    "  POST             /v3/discovery:clusters          xDS over REST; :endpoints :listeners\n"
+    "                                                   :routes :secrets likewise\n"
     "  GET              /healthz /readyz /readyz?verbose /metrics\n";
 
 // The decoded pieces between slashes; false for an escape that is none or an empty piece.
@@ -79,6 +82,7 @@ WebResponse RestApi::Handle(const WebRequest& request) {
   if (request.path == "/healthz") return TextAnswer(200, "ok\n");
   if (request.path == "/readyz") return Ready(request);
   if (request.path == "/metrics") return Metrics();
+  if (const auto type = FindRestPath(request.path)) return Discovery(request, *type);
   if (request.path == "/") return TextAnswer(200, std::string(kHelp));
   Segments segments;
   if (!SplitPath(request.raw_path, segments)) {

@@ -23,6 +23,7 @@ namespace sluice::control {
 struct RestApiSources {
   std::function<std::vector<ProxyStatus>()> proxies;
   std::function<AdsCounters()> counters;
+  std::function<std::shared_ptr<const Snapshot>()> snapshot = nullptr;  // For xDS over REST.
 };
 
 // Of --config, for /readyz?verbose and GET /v1/config.
@@ -59,6 +60,7 @@ class RestApi {
   web::WebResponse Proxies(const web::WebRequest& request) const;
   web::WebResponse Ready(const web::WebRequest& request) const;
   web::WebResponse Metrics() const;
+  web::WebResponse Discovery(const web::WebRequest& request, Type type) const;
 
   absl::Status Edit(const web::WebRequest& request,
                     const std::function<absl::Status(AppsConfig&)>& edit);

@@ -3,7 +3,9 @@
 #include <array>
 #include <ctime>
 
+#include "base/status.h"
 #include "base/strings.h"
+#include "fetch.h"
 #include "rest_api.h"
 #include "rest_api_answers.h"
 #include "watches_types.h"
@@ -21,6 +23,7 @@ std::string_view StateOf(const ProxyStatus& proxy) {
     if (!type.error.empty()) return "refused";
     if (type.subscribed && type.sent_version != type.acked_version) state = "pending";
   }
+  if (!proxy.settled) state = "pending";
   return state;
 }
 
@@ -43,6 +46,7 @@ std::string ProxyJson(const ProxyStatus& proxy) {
   JsonObject object;
   object.Add("node", Quoted(proxy.node_id));
   object.Add("cluster", Quoted(proxy.node_cluster));
+  object.Add("fleet", Quoted(proxy.fleet));
   object.Add("peer", Quoted(proxy.peer));
   object.Add("protocol", Quoted(proxy.delta ? "delta" : "sotw"));
   object.Add("since", Quoted(IsoTime(proxy.since)));
@@ -101,6 +105,21 @@ WebResponse RestApi::Proxies(const WebRequest& request) const {
   return JsonAnswer(200, base::Cat(body, "]}\n"));
 }
 
+WebResponse RestApi::Discovery(const WebRequest& request, Type type) const {
+  if (request.method != "POST") return MethodAnswer("POST");
+  if (auto wrong = WrongJson(request)) return std::move(*wrong);
+  auto answer = FetchJson(sources_.snapshot ? sources_.snapshot() : nullptr, type, request.body);
+  if (!answer.ok()) {
+    const bool ours = answer.status().code() != absl::StatusCode::kInvalidArgument;
+    return ErrorAnswer(ours ? 503 : 400, base::MessageOf(answer.status()));
+  }
+  if (answer->has_value()) return JsonAnswer(200, **std::move(answer));
+  WebResponse unchanged;
+  unchanged.status = 304;
+  unchanged.content_type = "";
+  return unchanged;
+}
+
 WebResponse RestApi::Ready(const WebRequest& request) const {
   if (!request.Query("verbose")) return TextAnswer(200, "ready\n");
   std::size_t refusing = 0;
@@ -110,8 +129,14 @@ WebResponse RestApi::Ready(const WebRequest& request) const {
                            : file_.error.empty()
                                ? base::Cat(base::Printable(file_.path, 4096), " ok")
                                : base::Cat("REFUSED: ", base::Printable(file_.error, 65536));
-  return TextAnswer(200, base::Cat("ready\nconfig: ", store_.current().etag, "\nfile: ", file,
-                                   "\nproxies: ", proxies.size(), ", refusing: ", refusing, "\n"));
+  std::string gone;
+  for (const std::string& path : store_.current().snapshot->ca_files.gone) {
+    base::Append(gone, "ca_file gone, its last content is used: ", base::Printable(path, 1024),
+                 "\n");
+  }
+  return TextAnswer(200,
+                    base::Cat("ready\nconfig: ", store_.current().etag, "\nfile: ", file,
+                              "\nproxies: ", proxies.size(), ", refusing: ", refusing, "\n", gone));
 }
 
 WebResponse RestApi::Metrics() const {

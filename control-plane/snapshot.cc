@@ -1,5 +1,6 @@
 #include "snapshot.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <set>
@@ -25,6 +26,7 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(Type::kCount)> k
     "type.googleapis.com/envoy.config.listener.v3.Listener",
     "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
     "type.googleapis.com/envoy.config.route.v3.VirtualHost",
+    "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
 };
 
 // A bijection that spreads every bit over all others.
@@ -62,10 +64,24 @@ absl::Status CheckClusters(const Snapshot& snapshot) {
   return absl::OkStatus();
 }
 
+absl::Status CheckApiListener(const Snapshot& snapshot, const Resource& resource,
+                              const listenerv3::Listener& listener) {
+  if (!listener.has_api_listener()) return absl::OkStatus();
+  hcmv3::HttpConnectionManager hcm;
+  if (!listener.api_listener().api_listener().UnpackTo(&hcm)) return Malformed(resource);
+  if (snapshot.Of(Type::kRoutes).resources.contains(hcm.rds().route_config_name())) {
+    return absl::OkStatus();
+  }
+  return base::Internal(base::Cat("API listener '", resource.name, "' has no routes"));
+}
+
 absl::Status CheckListeners(const Snapshot& snapshot) {
   for (const auto& [name, resource] : snapshot.Of(Type::kListeners).resources) {
     listenerv3::Listener listener;
     if (!Parse(*resource, listener)) return Malformed(*resource);
+    if (absl::Status status = CheckApiListener(snapshot, *resource, listener); !status.ok()) {
+      return status;
+    }
     for (const auto& chain : listener.filter_chains()) {
       for (const auto& filter : chain.filters()) {
         hcmv3::HttpConnectionManager hcm;
@@ -149,7 +165,30 @@ std::string ContentHash(std::string_view bytes) {
   return out;
 }
 
+std::shared_ptr<const Snapshot> PickFleet(const std::shared_ptr<const Snapshot>& root,
+                                          const NodeFacts& node, std::string& fleet_name) {
+  fleet_name.clear();
+  if (root == nullptr) return nullptr;
+  const auto matches = [&](const Snapshot::Fleet& fleet) {
+    const FleetMatch& match = fleet.match;
+    const bool by_name = match.cluster.empty() && match.metadata.empty();
+    if (by_name && node.cluster != fleet.name) return false;
+    if (!match.cluster.empty() && node.cluster != match.cluster) return false;
+    return std::all_of(match.metadata.begin(), match.metadata.end(), [&](const auto& wanted) {
+      const auto found = node.metadata.find(wanted.first);
+      return found != node.metadata.end() && found->second == wanted.second;
+    });
+  };
+  const auto found = std::find_if(root->fleets.begin(), root->fleets.end(), matches);
+  if (found == root->fleets.end()) return root;
+  fleet_name = found->name;
+  return found->snapshot;
+}
+
 absl::Status Consistent(const Snapshot& snapshot) {
+  for (const Snapshot::Fleet& fleet : snapshot.fleets) {
+    if (absl::Status status = Consistent(*fleet.snapshot); !status.ok()) return status;
+  }
   if (absl::Status status = CheckClusters(snapshot); !status.ok()) return status;
   if (absl::Status status = CheckListeners(snapshot); !status.ok()) return status;
   return CheckRoutes(snapshot);

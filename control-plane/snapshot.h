@@ -7,19 +7,23 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "apps.h"
 
+namespace envoy::config::core::v3 {
+class Node;
+}
 namespace sluice::base {
 class FieldErrors;
 }
 
 namespace sluice::control {
-
-struct AppsConfig;
 
 // In make-before-break order.
 enum class Type : std::uint8_t {
@@ -28,6 +32,7 @@ enum class Type : std::uint8_t {
   kListeners,
   kRoutes,
   kVirtualHosts,
+  kSecrets,
   kCount
 };
 std::string_view TypeUrl(Type type);
@@ -39,8 +44,16 @@ std::string ContentHash(std::string_view bytes);
 
 struct Resource {
   std::string name;
-  std::string version;  // Hash of `bytes`.
-  std::string bytes;    // The message inside the Any.
+  std::string version;      // Hash of `bytes`.
+  std::string bytes;        // The message inside the Any.
+  bool named_only = false;  // Not among "all": for clients of gRPC, which ask by name.
+};
+
+// What `ca_file`s hold, by path.
+struct CaFiles {
+  std::map<std::string, std::string> texts;  // As they were read before.
+  std::map<std::string, std::string> used;   // As this configuration uses them.
+  std::set<std::string> gone;                // Those of `used` that cannot be read any more.
 };
 
 struct Snapshot {
@@ -51,13 +64,34 @@ struct Snapshot {
   std::array<OfType, static_cast<std::size_t>(Type::kCount)> types;
   // What it was built from: hosts that did not change are not built again.
   std::shared_ptr<const AppsConfig> source;
+  // Instead of this one, for those who match. Empty in the snapshot of a fleet.
+  struct Fleet;
+  std::vector<Fleet> fleets;
+  CaFiles ca_files;  // Of all fleets together.
 
   const OfType& Of(Type type) const { return types[static_cast<std::size_t>(type)]; }
   OfType& Of(Type type) { return types[static_cast<std::size_t>(type)]; }
 };
 
+struct Snapshot::Fleet {
+  std::string name;
+  FleetMatch match;
+  std::shared_ptr<const Snapshot> snapshot;
+};
+
+// What a node said of itself, as far as fleets look at it.
+struct NodeFacts {
+  std::string cluster;
+  std::map<std::string, std::string, std::less<>> metadata;  // Texts, numbers and bools at the top.
+};
+NodeFacts FactsOf(const envoy::config::core::v3::Node& node);
+// Never null for a `root` that is not.
+std::shared_ptr<const Snapshot> PickFleet(const std::shared_ptr<const Snapshot>& root,
+                                          const NodeFacts& node, std::string& fleet_name);
+
 // Compiles to xDS and runs the proxy's own compilers over every resource that differs from
-// `previous` (may be null): what is returned no proxy refuses. Unchanged resources are shared.
+// `previous` (may be null): what is returned no proxy refuses. Unchanged resources are shared, and
+// a CA file that is gone is taken from there.
 std::shared_ptr<const Snapshot> BuildSnapshot(const AppsConfig& config, const Snapshot* previous,
                                               base::FieldErrors& errors);
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
+#include "base/log.h"
 #include "base/status.h"
 #include "base/strings.h"
 
@@ -16,6 +17,7 @@ namespace sluice::control {
 namespace {
 
 constexpr std::string_view kFileName = "apps.yaml";
+constexpr std::string_view kCaFileName = "ca_files";  // Copies of the files that apps.yaml names.
 constexpr std::string_view kChecksumLine = "# sluice checksum ";
 constexpr std::size_t kBytesMax = 64 << 20;
 
@@ -41,8 +43,9 @@ absl::Status SyncDirectory(const std::string& path) {
 }
 
 // The new content, whole and on the disk, or the old one: whatever dies in between.
-absl::Status WriteAtomically(const std::string& directory, std::string_view bytes) {
-  const std::string path = base::Cat(directory, "/", kFileName);
+absl::Status WriteAtomically(const std::string& directory, std::string_view name,
+                             std::string_view bytes) {
+  const std::string path = base::Cat(directory, "/", name);
   const std::string next = base::Cat(path, ".tmp");
   {
     const int fd = ::open(next.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -85,6 +88,42 @@ absl::StatusOr<std::string_view> Verified(std::string_view bytes) {
   return content;
 }
 
+// "<bytes of path> <bytes of text>\n<path><text>\n" for each.
+std::string CaFilesText(const CaFiles& files) {
+  std::string out;
+  for (const auto& [path, text] : files.used) {
+    base::Append(out, path.size(), " ", text.size(), "\n", path, text, "\n");
+  }
+  return out;
+}
+
+// What is damaged is as good as not there: it matters only when the file itself is gone, too.
+std::map<std::string, std::string> ParseCaFiles(std::string_view bytes) {
+  std::map<std::string, std::string> files;
+  while (!bytes.empty()) {
+    const std::size_t line = bytes.find('\n');
+    const std::size_t space = bytes.find(' ');
+    if (line == std::string_view::npos || space > line) return {};
+    const auto path_size = base::ParseUint(bytes.substr(0, space));
+    const auto text_size = base::ParseUint(bytes.substr(space + 1, line - space - 1));
+    bytes.remove_prefix(line + 1);
+    if (!path_size || !text_size || *path_size > bytes.size() ||
+        *text_size + 1 > bytes.size() - *path_size) {
+      return {};
+    }
+    files[std::string(bytes.substr(0, *path_size))] = bytes.substr(*path_size, *text_size);
+    bytes.remove_prefix(*path_size + *text_size + 1);
+  }
+  return files;
+}
+
+void TellGone(const Snapshot& snapshot) {
+  for (const std::string& path : snapshot.ca_files.gone) {
+    SLUICE_LOG(kWarning, kConfig, "ca_file '", base::Printable(path, 512),
+               "' cannot be read; what it held when it was read last is used");
+  }
+}
+
 // Out of the way, under a name that is free; nobody's data is overwritten.
 absl::StatusOr<std::string> SetAside(const std::string& path) {
   for (int i = 0; i < 1000; ++i) {
@@ -121,11 +160,15 @@ absl::Status Store::Load() {
     if (errors.empty()) {
       StoredConfig next;
       next.etag = base::Cat("\"", ContentHash(*content), "\"");
-      next.snapshot = BuildSnapshot(config, current_.snapshot.get(), errors);
+      // As if it were the configuration before this one: what its files held then still counts.
+      Snapshot before;
+      before.ca_files.used = KeptCaFiles();
+      next.snapshot = BuildSnapshot(config, &before, errors);
       next.config = std::move(config);
       // What it says may have become wrong without damage: a CA file that went away.
       if (!errors.empty()) return base::FailedPrecondition(base::Cat(path, ": ", errors.Text()));
       current_ = std::move(next);
+      TellGone(*current_.snapshot);
       if (changed_) changed_(current_);
       return absl::OkStatus();
     }
@@ -160,7 +203,8 @@ absl::Status Store::Replace(AppsConfig config, std::string_view if_match) {
   if (absl::Status status = Consistent(*next.snapshot); !status.ok()) return status;
   next.etag = base::Cat("\"", ContentHash(PrintAppsYaml(config)), "\"");
   next.config = std::move(config);
-  if (absl::Status status = Write(next.config); !status.ok()) return status;
+  if (absl::Status status = Write(next); !status.ok()) return status;
+  if (next.snapshot->ca_files.gone != current_.snapshot->ca_files.gone) TellGone(*next.snapshot);
   current_ = std::move(next);
   if (changed_) changed_(current_);
   return absl::OkStatus();
@@ -176,10 +220,24 @@ absl::Status Store::Edit(const std::function<absl::Status(AppsConfig&)>& edit,
   return Replace(std::move(copy), if_match);
 }
 
-absl::Status Store::Write(const AppsConfig& config) {
+std::map<std::string, std::string> Store::KeptCaFiles() const {
+  const auto bytes = ReadWhole(base::Cat(data_dir_, "/", kCaFileName));
+  if (!bytes.ok()) return {};
+  const auto content = Verified(*bytes);
+  return content.ok() ? ParseCaFiles(*content) : std::map<std::string, std::string>();
+}
+
+absl::Status Store::Write(const StoredConfig& next) {
   if (data_dir_.empty()) return absl::OkStatus();
-  const std::string yaml = PrintAppsYaml(config);
-  return WriteAtomically(data_dir_, base::Cat(yaml, kChecksumLine, ContentHash(yaml), "\n"));
+  const auto with_checksum = [](const std::string& text) {
+    return base::Cat(text, kChecksumLine, ContentHash(text), "\n");
+  };
+  if (next.snapshot->ca_files.used != current_.snapshot->ca_files.used) {
+    const std::string files = with_checksum(CaFilesText(next.snapshot->ca_files));
+    absl::Status status = WriteAtomically(data_dir_, kCaFileName, files);
+    if (!status.ok()) return status;
+  }
+  return WriteAtomically(data_dir_, kFileName, with_checksum(PrintAppsYaml(next.config)));
 }
 
 }  // namespace sluice::control

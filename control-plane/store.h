@@ -4,6 +4,7 @@
 // The control plane's loop only.
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -27,8 +28,9 @@ class Store {
   // `data_dir` "": nothing is kept. `changed` runs after every change, with the new value.
   Store(std::string data_dir, std::function<void(const StoredConfig&)> changed);
 
-  // What was kept in data_dir; NotFound when nothing was, and an error that names the file when it
-  // is damaged (the file is set aside, never overwritten).
+  // What was kept in data_dir, and what CA files held when they were read last; NotFound when
+  // nothing was, and an error that names the file when it is damaged (the file is set aside, never
+  // overwritten).
   absl::Status Load();
   const StoredConfig& current() const { return current_; }
 
@@ -43,7 +45,8 @@ class Store {
 
  private:
   absl::Status CheckTag(std::string_view if_match) const;
-  absl::Status Write(const AppsConfig& config);
+  absl::Status Write(const StoredConfig& next);
+  std::map<std::string, std::string> KeptCaFiles() const;
 
   std::string data_dir_;
   std::function<void(const StoredConfig&)> changed_;

@@ -31,14 +31,6 @@ absl::Status CheckNames(const Names& names) {
                                     kWatchNameBytesMax, " bytes"));
 }
 
-// Only the first request is sure to carry the node.
-template <typename Message>
-void TakeNode(const Message& message, ProxyStatus& status) {
-  if (!status.node_id.empty() || !message.has_node()) return;
-  status.node_id = base::Printable(message.node().id(), kNodeTextMax);
-  status.node_cluster = base::Printable(message.node().cluster(), kNodeTextMax);
-}
-
 template <typename Message>
 bool Parse(std::string_view bytes, Message& message) {
   return bytes.size() <= INT32_MAX &&
@@ -59,10 +51,51 @@ Watch::Watch(Options options, const base::Clock& clock, ResponseCache& cache,
   status_.since = clock_.WallNow();
 }
 
+const ProxyStatus& Watch::status() {
+  status_.settled = std::none_of(types_.begin(), types_.end(), [](const TypeState& state) {
+    return state.subscribed && (state.unacked || !state.current);
+  });
+  return status_;
+}
+
+Watch::~Watch() { counters_.bytes -= bytes_; }
+
+// Only the first request is sure to carry the node, and it says which fleet this is.
+template <typename Message>
+void Watch::TakeNode(const Message& message) {
+  if (node_known_) return;
+  node_known_ = true;
+  if (message.has_node()) {
+    status_.node_id = base::Printable(message.node().id(), kNodeTextMax);
+    status_.node_cluster = base::Printable(message.node().cluster(), kNodeTextMax);
+    node_ = FactsOf(message.node());
+  }
+  Adopt(PickFleet(root_, node_, status_.fleet));
+}
+
+absl::Status Watch::Account() {
+  std::uint64_t now = 0;
+  constexpr std::uint64_t kNode = 96;  // Of a tree, about.
+  for (const TypeState& state : types_) {
+    if (state.names.size() > kWatchNamesMax || state.owed.size() > kWatchNamesMax) {
+      return base::MakeStatus(absl::StatusCode::kResourceExhausted, "too many names");
+    }
+    for (const std::string& name : state.names) now += name.size() + kNode;
+    for (const std::string& name : state.owed) now += name.size() + kNode;
+    now += state.known.size() * 2 * kNode;
+  }
+  counters_.bytes += now - bytes_;
+  bytes_ = now;
+  if (counters_.bytes <= kWatchBytesMax) return absl::OkStatus();
+  return base::MakeStatus(absl::StatusCode::kResourceExhausted,
+                          "all streams together name too many resources");
+}
+
 absl::Status Watch::OnRequest(std::string_view bytes) {
   ++counters_.requests;
   absl::Status status =
       options_.protocol == Protocol::kDelta ? OnDeltaRequest(bytes) : OnSotwRequest(bytes);
+  if (status.ok()) status = Account();
   if (status.ok()) SendNext();
   return status;
 }
@@ -121,7 +154,7 @@ void Watch::ShowSubscribed(Type type) {
 absl::Status Watch::OnSotwRequest(std::string_view bytes) {
   discoveryv3::DiscoveryRequest request;
   if (!Parse(bytes, request)) return base::InvalidArgument("not a DiscoveryRequest");
-  TakeNode(request, status_);
+  TakeNode(request);
   Type type = Type::kClusters;
   TypeState* state = nullptr;
   absl::Status found = FindState(request.type_url(), type, state);
@@ -144,6 +177,7 @@ absl::Status Watch::OnSotwRequest(std::string_view bytes) {
     StatusOf(type).acked_version = base::Printable(request.version_info(), kNodeTextMax);
     StatusOf(type).changed = clock_.WallNow();
     TakeSotwNames(type, *state, {request.resource_names().begin(), request.resource_names().end()});
+    if (type == Type::kClusters) LingerAfterReconnect(*state);
     return absl::OkStatus();
   }
   if (state->unacked) {
@@ -179,7 +213,7 @@ void Watch::TakeSotwNames(Type type, TypeState& state, std::set<std::string, std
 absl::Status Watch::OnDeltaRequest(std::string_view bytes) {
   discoveryv3::DeltaDiscoveryRequest request;
   if (!Parse(bytes, request)) return base::InvalidArgument("not a DeltaDiscoveryRequest");
-  TakeNode(request, status_);
+  TakeNode(request);
   Type type = Type::kClusters;
   TypeState* state = nullptr;
   absl::Status status = FindState(request.type_url(), type, state);
@@ -210,6 +244,7 @@ absl::Status Watch::OnDeltaRequest(std::string_view bytes) {
     }
     state->asked = state->known.empty();
     state->wildcard = subscribe.empty() && IsFullState(type);
+    if (type == Type::kClusters) LingerAfterReconnect(*state);
   }
   for (const std::string& name : unsubscribe) DeltaUnsubscribe(*state, name);
   for (const std::string& name : subscribe) DeltaSubscribe(*state, name, first);
@@ -219,9 +254,6 @@ absl::Status Watch::OnDeltaRequest(std::string_view bytes) {
     if (state->names.empty()) state->asked = false;
   }
   ShowSubscribed(type);
-  if (state->names.size() > kWatchNamesMax || state->owed.size() > kWatchNamesMax) {
-    return base::MakeStatus(absl::StatusCode::kResourceExhausted, "too many names");
-  }
   return absl::OkStatus();
 }
 

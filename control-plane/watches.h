@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -32,10 +33,15 @@ inline constexpr std::size_t kWatchNameBytesMax = 1024;  // Each.
 // How long a change of routes waits for the client to say that it has the clusters.
 inline constexpr std::chrono::seconds kWatchPatience{5};
 
+// What all streams together may make us remember.
+inline constexpr std::uint64_t kWatchBytesMax = 1ULL << 30;
+
 // For GET /v1/proxies.
 struct ProxyStatus {
   std::string node_id, node_cluster, peer;
+  std::string fleet;  // "": the default one.
   bool delta = false;
+  bool settled = true;  // Nothing to send is held back, nothing unanswered.
   base::WallTime since;
   struct OfType {
     bool subscribed = false;
@@ -51,6 +57,23 @@ struct WatchCounters {
   std::array<std::uint64_t, kTypes> pushes{}, acks{}, nacks{};
   std::uint64_t requests = 0;
   std::uint64_t ignored = 0;  // Stale nonces and types that we do not serve.
+  std::uint64_t bytes = 0;    // Of names that streams of now made us remember, about.
+};
+
+// Configurations of not long ago: what clusters a client still has that comes back after a change.
+class SnapshotHistory {
+ public:
+  void Add(const std::shared_ptr<const Snapshot>& snapshot);
+  // Whose clusters have this version; null when it is not remembered.
+  std::shared_ptr<const Snapshot> FindByClusters(std::string_view version) const;
+  // The newest that has this very cluster.
+  std::shared_ptr<const Snapshot> FindByCluster(std::string_view name,
+                                                std::string_view version) const;
+
+ private:
+  static constexpr std::size_t kKept = 8;
+  void AddOne(const std::shared_ptr<const Snapshot>& snapshot);
+  std::deque<std::shared_ptr<const Snapshot>> newest_first_;
 };
 
 // One stream. At most one response is in flight per stream: the next waits for Sent(); and at most
@@ -60,6 +83,7 @@ struct WatchCounters {
 // them, endpoints, listeners, routes, each after the client acknowledged what came before; then
 // the clusters without them. What the client asks for is answered at once, whatever is pending.
 // Routes do not follow clusters that the client refused: it keeps its last good configuration.
+// A client that comes back to a newer configuration keeps the clusters it came with for as long.
 class Watch {
  public:
   enum class Protocol : std::uint8_t { kStateOfTheWorld, kDelta };
@@ -67,21 +91,27 @@ class Watch {
     Protocol protocol = Protocol::kStateOfTheWorld;
     std::optional<Type> only;  // A per-type stream; nullopt: ADS.
     std::string peer;
+    const SnapshotHistory* history = nullptr;  // Outlives the watch.
   };
   // All referenced outlive the watch. `send` gets responses; it may not call back.
   Watch(Options options, const base::Clock& clock, ResponseCache& cache, WatchCounters& counters,
         std::function<void(SerialisedResponse)> send);
 
+  ~Watch();
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+
   // A serialised DiscoveryRequest or DeltaDiscoveryRequest. Not OK: close the stream with it.
   absl::Status OnRequest(std::string_view bytes);
-  // A newer configuration. Kept, not copied.
-  void SetSnapshot(std::shared_ptr<const Snapshot> snapshot);
+  // A newer configuration, with its fleets. Kept, not copied. Until the first request tells who
+  // is there, nothing is sent.
+  void SetSnapshot(std::shared_ptr<const Snapshot> root);
   // The response handed to `send` last is on the wire.
   void Sent();
   // Call every second or so: ends waits for a client that says nothing.
   void Tick();
 
-  const ProxyStatus& status() const { return status_; }
+  const ProxyStatus& status();
 
  private:
   struct TypeState {
@@ -108,6 +138,15 @@ class Watch {
     std::vector<std::string> removed;
     std::string version;
   };
+
+  template <typename Message>
+  void TakeNode(const Message& message);
+  void Adopt(std::shared_ptr<const Snapshot> snapshot);
+  // Clusters of a client that was here before, to be taken away after its routes changed.
+  void LingerAfterReconnect(const TypeState& state);
+  void LingerFrom(const Snapshot& old);
+  // Too many names, of this stream or of all.
+  absl::Status Account();
 
   absl::Status OnSotwRequest(std::string_view bytes);
   absl::Status OnDeltaRequest(std::string_view bytes);
@@ -147,7 +186,11 @@ class Watch {
   ResponseCache& cache_;
   WatchCounters& counters_;
   std::function<void(SerialisedResponse)> send_;
-  std::shared_ptr<const Snapshot> snapshot_;
+  std::shared_ptr<const Snapshot> root_;
+  std::shared_ptr<const Snapshot> snapshot_;  // Of this node's fleet.
+  bool node_known_ = false;
+  NodeFacts node_;
+  std::uint64_t bytes_ = 0;  // This stream's part of counters_.bytes.
   std::array<TypeState, kTypes> types_;
   // Clusters and endpoints of older snapshots that the client's routes may still name.
   std::array<std::map<std::string, std::shared_ptr<const Resource>, std::less<>>, 2> lingering_;
@@ -157,6 +200,7 @@ class Watch {
   bool patience_over_ = false;
   ProxyStatus status_;
   std::uint64_t next_nonce_ = 1;
+  bool reconnected_ = false;  // What lingers waits for the first routes.
   bool in_flight_ = false;
   bool held_ = false;
 };

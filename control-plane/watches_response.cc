@@ -1,5 +1,7 @@
 #include "watches_response.h"
 
+#include <algorithm>
+
 #include "base/strings.h"
 #include "envoy/service/discovery/v3/discovery.pb.h"
 
@@ -61,14 +63,19 @@ std::string DeltaBody(const ResponseContent& content) {
 }  // namespace
 
 SerialisedResponse ResponseCache::Get(const ResponseContent& content, std::string_view nonce) {
-  Entry& entry = latest_[content.delta ? 1 : 0][static_cast<std::size_t>(content.type)];
+  auto& latest = latest_[content.delta ? 1 : 0][static_cast<std::size_t>(content.type)];
   std::string key = KeyOf(content);
-  if (entry.body == nullptr || entry.key != key) {
-    entry.key = std::move(key);
-    entry.body =
-        std::make_shared<const std::string>(content.delta ? DeltaBody(content) : SotwBody(content));
+  auto found = std::find_if(latest.begin(), latest.end(),
+                            [&](const Entry& known) { return known.key == key; });
+  if (found == latest.end()) {
+    if (latest.size() >= kKept) latest.pop_back();
+    latest.insert(latest.begin(), Entry{std::move(key), std::make_shared<const std::string>(
+                                                            content.delta ? DeltaBody(content)
+                                                                          : SotwBody(content))});
     ++serialised_;
+    found = latest.begin();
   }
+  const Entry& entry = *found;
   SerialisedResponse response{entry.body, {}};
   if (content.delta) {
     discoveryv3::DeltaDiscoveryResponse tail;

@@ -29,8 +29,8 @@ struct ResponseContent {
   const std::vector<std::string>& removed;  // Delta only.
 };
 
-// Keeps the latest body per protocol and type, so that one change is serialised once however many
-// proxies get it, and no more than about two configurations are held.
+// Keeps the latest bodies per protocol and type, so that one change is serialised once however many
+// proxies get it, in a few fleets, and no more than a few configurations are held.
 class ResponseCache {
  public:
   SerialisedResponse Get(const ResponseContent& content, std::string_view nonce);
@@ -41,7 +41,8 @@ class ResponseCache {
     std::string key;  // A hash of everything in the body.
     std::shared_ptr<const std::string> body;
   };
-  std::array<std::array<Entry, static_cast<std::size_t>(Type::kCount)>, 2> latest_;
+  static constexpr std::size_t kKept = 4;
+  std::array<std::array<std::vector<Entry>, static_cast<std::size_t>(Type::kCount)>, 2> latest_;
   std::uint64_t serialised_ = 0;
 };
 

@@ -20,8 +20,8 @@ const Resource* Find(const Resources& sorted, std::string_view name) {
   return at != sorted.end() && (*at)->name == name ? *at : nullptr;
 }
 
-constexpr Type kAllTypes[] = {Type::kClusters, Type::kEndpoints, Type::kListeners, Type::kRoutes,
-                              Type::kVirtualHosts};
+constexpr Type kAllTypes[] = {Type::kClusters, Type::kEndpoints,    Type::kListeners,
+                              Type::kRoutes,   Type::kVirtualHosts, Type::kSecrets};
 static_assert(std::size(kAllTypes) == kTypes);
 constexpr Type kLingeringTypes[] = {Type::kClusters, Type::kEndpoints};
 
@@ -29,7 +29,13 @@ constexpr std::size_t Index(Type type) { return static_cast<std::size_t>(type); 
 
 }  // namespace
 
-void Watch::SetSnapshot(std::shared_ptr<const Snapshot> snapshot) {
+void Watch::SetSnapshot(std::shared_ptr<const Snapshot> root) {
+  if (root == nullptr || root == root_) return;
+  root_ = std::move(root);
+  if (node_known_) Adopt(PickFleet(root_, node_, status_.fleet));
+}
+
+void Watch::Adopt(std::shared_ptr<const Snapshot> snapshot) {
   if (snapshot == nullptr || snapshot == snapshot_) return;
   if (snapshot_ != nullptr) KeepLingering(*snapshot);
   for (const Type type : kAllTypes) {
@@ -50,23 +56,10 @@ void Watch::SetSnapshot(std::shared_ptr<const Snapshot> snapshot) {
   SendNext();
 }
 
-void Watch::KeepLingering(const Snapshot& next) {
-  const bool routed = Of(Type::kListeners).subscribed || Of(Type::kRoutes).subscribed;
-  for (const Type type : kLingeringTypes) {
-    auto& lingering = lingering_[Index(type)];
-    const auto& resources = next.Of(type).resources;
-    std::erase_if(lingering, [&](const auto& entry) { return resources.contains(entry.first); });
-    const TypeState& state = Of(type);
-    if (!routed || options_.only || snapshot_->Of(type).version == next.Of(type).version) continue;
-    for (const auto& [name, resource] : snapshot_->Of(type).resources) {
-      if (state.known.contains(name) && !resources.contains(name)) lingering[name] = resource;
-    }
-  }
-}
-
 // Once the routes that named them are gone everywhere, what lingers may go; true when it went.
 bool Watch::DropLingering() {
   if (lingering_[0].empty() && lingering_[1].empty()) return false;
+  if (reconnected_ && !Of(Type::kRoutes).subscribed && !patience_over_) return false;
   for (const Type type : kAllTypes) {
     const TypeState& state = Of(type);
     if (!state.subscribed) continue;
@@ -78,6 +71,7 @@ bool Watch::DropLingering() {
     lingering_[Index(type)].clear();
     Of(type).current = false;
   }
+  reconnected_ = false;
   return true;
 }
 
@@ -100,7 +94,8 @@ void Watch::SendNext() {
     const bool sent = std::any_of(std::begin(kAllTypes), std::end(kAllTypes),
                                   [this](Type type) { return TrySend(type); });
     if (sent) continue;
-    if (!held_) {
+    const bool waits = reconnected_ && !Of(Type::kRoutes).subscribed;
+    if (!held_ && !waits) {
       held_since_.reset();
     } else if (!held_since_) {
       held_since_ = clock_.Now();
@@ -128,6 +123,7 @@ bool Watch::TrySend(Type type) {
 // Whether a change of this type has to wait for what comes before it.
 bool Watch::Held(Type type) const {
   if (type == Type::kClusters) return false;
+  if (type == Type::kSecrets) return false;
   const bool routes = type > Type::kEndpoints;
   if (routes && !Of(Type::kClusters).refused_version.empty()) return true;
   if (patience_over_) return false;
@@ -146,7 +142,9 @@ std::vector<const Resource*> Watch::Wanted(Type type, const TypeState& state) co
   Resources wanted;
   if (state.wildcard) {
     wanted.reserve(resources.size() + lingering.size());
-    for (const auto& [name, resource] : resources) wanted.push_back(resource.get());
+    for (const auto& [name, resource] : resources) {
+      if (!resource->named_only || state.names.contains(name)) wanted.push_back(resource.get());
+    }
     for (const auto& [name, resource] : lingering) wanted.push_back(resource.get());
     if (!lingering.empty()) {
       std::sort(wanted.begin(), wanted.end(),
@@ -168,7 +166,9 @@ std::vector<const Resource*> Watch::Wanted(Type type, const TypeState& state) co
 // of those resources, and changes elsewhere do not concern it.
 std::string Watch::VersionOf(Type type, const TypeState& state, const Resources& wanted) const {
   const bool lingers = Index(type) < lingering_.size() && !lingering_[Index(type)].empty();
-  if (state.wildcard && !lingers) return snapshot_->Of(type).version;
+  // Not all listeners are everybody's.
+  const bool all = state.wildcard && type != Type::kListeners;
+  if (all && !lingers) return snapshot_->Of(type).version;
   std::string text;
   for (const Resource* resource : wanted) {
     text += resource->name;

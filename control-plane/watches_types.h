@@ -25,6 +25,8 @@ constexpr std::string_view ShortName(Type type) {
       return "rds";
     case Type::kVirtualHosts:
       return "vhds";
+    case Type::kSecrets:
+      return "sds";
     case Type::kCount:
       break;
   }

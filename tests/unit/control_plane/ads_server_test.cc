@@ -174,12 +174,14 @@ TEST(AdsServer, EveryMethodIsServed) {
               {kEndpoints, {{"x", "1"}}},
               {kListeners, {{"x", "1"}}},
               {kRoutes, {{"x", "1"}}},
-              {kVirtualHosts, {{"x", "1"}}}});
+              {kVirtualHosts, {{"x", "1"}}},
+              {kSecrets, {{"x", "1"}}}});
   const std::pair<const char*, const char*> methods[] = {
       {"cluster.v3.ClusterDiscoveryService", "Clusters"},
       {"endpoint.v3.EndpointDiscoveryService", "Endpoints"},
       {"listener.v3.ListenerDiscoveryService", "Listeners"},
       {"route.v3.RouteDiscoveryService", "Routes"},
+      {"secret.v3.SecretDiscoveryService", "Secrets"},
   };
   for (const auto& [service, what] : methods) {
     const std::string path = base::Cat("/envoy.service.", service, "/");
@@ -200,8 +202,14 @@ TEST(AdsServer, EveryMethodIsServed) {
     EXPECT_EQ(answer.resources(0).resource().type_url(), response.type_url()) << path;
     EXPECT_TRUE(sotw.Finish().ok());
     EXPECT_TRUE(delta.Finish().ok());
+    Call fetch(served.Connect(), base::Cat(path, "Fetch", what).c_str());
+    ASSERT_TRUE(fetch.Send(request.SerializeAsString())) << path;
+    DiscoveryResponse once;
+    ASSERT_TRUE(fetch.Read(once)) << path;
+    EXPECT_EQ(once.resources_size(), 1) << path;
+    EXPECT_TRUE(fetch.End().ok()) << path;
   }
-  EXPECT_EQ(served.Ask([](AdsServer& server) { return server.counters().streams_opened; }), 8U);
+  EXPECT_EQ(served.Ask([](AdsServer& server) { return server.counters().streams_opened; }), 15U);
 }
 
 TEST(AdsServer, WhatItDoesNotServeIsRefused) {
@@ -280,6 +288,35 @@ TEST(AdsServer, AnswersHealthChecks) {
       channel.get(), method, &context, Buffer(""), &answer);
   ASSERT_TRUE(status.ok()) << status.error_message();
   EXPECT_EQ(Text(answer), std::string("\x08\x01", 2));  // status: SERVING
+}
+
+// Sends one question and returns the answer's bytes.
+std::string AskReflection(const Served& served, const std::string& question) {
+  Call call(served.Connect(), "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo");
+  EXPECT_TRUE(call.Send(question));
+  DiscoveryRequest any;  // Whatever message: its unknown fields hold the bytes.
+  EXPECT_TRUE(call.Read(any));
+  EXPECT_TRUE(call.Finish().ok());
+  return any.SerializeAsString();
+}
+
+TEST(AdsServer, ReflectionTellsServicesAndFiles) {
+  Served served({.address = Loopback()});
+  const std::string services = AskReflection(served, std::string("\x3a\x00", 2));
+  EXPECT_NE(services.find("envoy.service.endpoint.v3.EndpointDiscoveryService"), services.npos);
+  EXPECT_NE(services.find("grpc.health.v1.Health"), services.npos);
+  const std::string symbol = "envoy.service.route.v3.RouteDiscoveryService";
+  const std::string file =
+      AskReflection(served, base::Cat("\x22", static_cast<char>(symbol.size()), symbol));
+  EXPECT_NE(file.find("envoy/service/discovery/v3/discovery.proto"), file.npos);
+  EXPECT_NE(AskReflection(served, "\x22\x03no!").find("not known"), file.npos);
+}
+
+TEST(AdsServer, GarbageToReflectionIsAnswered) {
+  Served served({.address = Loopback()});
+  for (const std::string bytes : {"\xff\xff", "\x22\x7f", "\x08\x01", "\x2a\x00"}) {
+    EXPECT_FALSE(AskReflection(served, bytes).empty());
+  }
 }
 
 }  // namespace

@@ -388,8 +388,9 @@ TEST(BuildSnapshot, VerifiesHttpsAppsByDefault) {
   config.apps["n"] = {.urls = {"https://n.example.com:8443"}};
   config.apps["i"] = {.urls = {"https://127.0.0.1:8443"}};
   base::FieldErrors errors;
-  const auto name = BuildCluster("n", config.apps["n"], errors);
-  const auto ip = BuildCluster("i", config.apps["i"], errors);
+  CaFiles files;
+  const auto name = BuildCluster("n", config.apps["n"], files, errors);
+  const auto ip = BuildCluster("i", config.apps["i"], files, errors);
   config::CompileOptions options;
   const auto named = config::CompileCluster(name, options, errors);
   const auto numbered = config::CompileCluster(ip, options, errors);

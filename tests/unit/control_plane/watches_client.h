@@ -73,9 +73,10 @@ struct Seen {
 class WatchClient {
  public:
   explicit WatchClient(Watch::Protocol protocol = Watch::Protocol::kStateOfTheWorld,
-                       std::optional<Type> only = std::nullopt)
+                       std::optional<Type> only = std::nullopt,
+                       const SnapshotHistory* history = nullptr)
       : delta_(protocol == Watch::Protocol::kDelta),
-        watch_({protocol, only, "peer"}, clock, cache, counters,
+        watch_({protocol, only, "peer", history}, clock, cache, counters,
                [this](SerialisedResponse response) { Take(response); }) {}
 
   Watch& watch() { return watch_; }
@@ -187,7 +188,7 @@ class WatchClient {
   }
   template <typename Message>
   void TakeHead(const Message& message, Seen& seen) {
-    static constexpr const char* kNames[] = {"cds", "eds", "lds", "rds", "vhds"};
+    static constexpr const char* kNames[] = {"cds", "eds", "lds", "rds", "vhds", "sds"};
     Type type = Type::kClusters;
     if (!FindType(message.type_url(), type)) return;
     seen.type = kNames[static_cast<std::size_t>(type)];
