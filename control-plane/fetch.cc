@@ -15,7 +15,7 @@ namespace sluice::control {
 namespace {
 
 namespace discoveryv3 = envoy::service::discovery::v3;
-namespace util = google::protobuf::util;
+namespace json = google::protobuf::util;
 
 struct Answer {
   std::string version;
@@ -66,9 +66,9 @@ absl::StatusOr<std::string> FetchAnswer(const std::shared_ptr<const Snapshot>& r
 absl::StatusOr<std::optional<std::string>> FetchJson(const std::shared_ptr<const Snapshot>& root,
                                                      Type type, std::string_view request) {
   discoveryv3::DiscoveryRequest message;
-  util::JsonParseOptions lenient;
+  json::JsonParseOptions lenient;
   lenient.ignore_unknown_fields = true;  // Nodes tell more than we know, and that is no mistake.
-  const auto parsed = util::JsonStringToMessage(std::string(request), &message, lenient);
+  const auto parsed = json::JsonStringToMessage(std::string(request), &message, lenient);
   if (!parsed.ok()) {
     return base::InvalidArgument(
         base::Cat("not a DiscoveryRequest: ", base::Printable(parsed.ToString(), 512)));
@@ -77,14 +77,14 @@ absl::StatusOr<std::optional<std::string>> FetchJson(const std::shared_ptr<const
   if (!answer.ok()) return answer.status();
   if (answer->version == message.version_info()) return std::optional<std::string>();
   discoveryv3::DiscoveryResponse response;
-  std::string json;
-  util::JsonPrintOptions names;
+  std::string text;
+  json::JsonPrintOptions names;
   names.preserve_proto_field_names = true;
   if (!response.ParseFromString(answer->bytes) ||
-      !util::MessageToJsonString(response, &json, names).ok()) {
+      !json::MessageToJsonString(response, &text, names).ok()) {
     return base::Internal("a resource has no JSON form");
   }
-  return std::optional(std::move(json));
+  return std::optional(std::move(text));
 }
 
 }  // namespace sluice::control

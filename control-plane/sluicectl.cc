@@ -23,7 +23,8 @@ constexpr char kAbout[] =
     "  sluicectl proxies                             who is connected, and what each refused\n";
 constexpr char kFooter[] =
     "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no connection, 4 refused by validation,\n"
-    "5 somebody else changed it first (--if-match).";
+    "5 somebody else changed it first (--if-match).\n"
+    "Changes tell which proxies acknowledged them; with --wait it is a failure when one does not.";
 
 // Everything the flags can hold; the command that was given reads its part.
 struct Flags {
@@ -40,11 +41,20 @@ struct Flags {
   }
 };
 
+void AddWait(CLI::App& command, Flags& flags) {
+  command.add_flag_function(
+      "--wait{30}",
+      [&flags](std::int64_t seconds) { flags.server.wait_s = static_cast<double>(seconds); },
+      "Wait until every connected proxy acknowledged it, at most SECONDS (--wait=SECONDS, 30); "
+      "without it only a moment");
+}
+
 void AddApply(CLI::App& app, Flags& flags, int& code) {
   CLI::App* apply = app.add_subcommand("apply", "Replace the whole configuration by a file");
   apply->add_option("-f,--file", flags.file, "The apps file, YAML or JSON; - is stdin")->required();
   apply->add_option("--if-match", flags.if_match, "Only when the ETag is still this one");
-  apply->footer("Example: sluicectl apply -f apps.yaml");
+  AddWait(*apply, flags);
+  apply->footer("Example: sluicectl apply -f apps.yaml --wait=10");
   apply->callback([&] { code = Apply(flags.server, flags.file, flags.if_match); });
 
   CLI::App* validate = app.add_subcommand("validate", "Check a file as proxies would, offline");
@@ -76,10 +86,12 @@ void AddApp(CLI::App& app, Flags& flags, int& code) {
   set->add_option("--url", flags.app.urls, "http(s)://host[:port]; several are balanced");
   set->add_option("--connect-timeout", flags.app.connect_timeout, "As 2s");
   set->add_option("--ca-file", flags.app.ca_file, "On the server: CAs instead of the system's");
+  AddWait(*set, flags);
   set->footer("Example: sluicectl app set api --url http://10.0.0.1:80 --url http://10.0.0.2:80");
   set->callback([&] { code = SetApp(flags.server, flags.app); });
   CLI::App* rm = apps->add_subcommand("rm", "Remove an app that no route names");
   rm->add_option("name", flags.app.name, "Its name")->required();
+  AddWait(*rm, flags);
   rm->callback([&] { code = RemoveApp(flags.server, flags.app.name); });
 }
 
@@ -123,6 +135,7 @@ void AddRoutes(CLI::App& app, Flags& flags, int& code) {
       ->allow_extra_args(false);
   add->add_option("--id", route.id, "Its name; else made of the path");
   add->add_option("--before", route.before, "The id of the route that comes next");
+  AddWait(*add, flags);
   add->footer(
       "Example: sluicectl route add '*' --path /beta --split new=10 --split old=90\n"
       "Without --before it goes last, but before a last route for /.");
@@ -130,6 +143,7 @@ void AddRoutes(CLI::App& app, Flags& flags, int& code) {
   CLI::App* rm = routes->add_subcommand("rm", "Remove a route of a host");
   rm->add_option("host", flags.host, "The host")->required();
   rm->add_option("id", flags.id, "Its id, as `sluicectl get routes` prints it")->required();
+  AddWait(*rm, flags);
   rm->callback([&] { code = RemoveRoute(flags.server, flags.host, flags.id); });
 }
 

@@ -28,6 +28,9 @@ enum class Output { kTable, kYaml, kJson };
 struct CtlServer {
   std::string url = "http://127.0.0.1:18001";
   std::string token_file;
+  // After a change, how long to wait until every proxy acknowledged it; unset: a moment, and those
+  // that have not are no failure.
+  std::optional<double> wait_s;
 };
 
 struct CtlCall {
@@ -47,6 +50,9 @@ struct CtlReply {
 
 // Calls the API. Anything but a 2xx is told on stderr: `code` is its exit code then, else kOk.
 CtlReply CallApi(const CtlServer& server, const CtlCall& call, int& code);
+// After a change: waits for the connected proxies, tells what they said. kFailed when `wait_s` is
+// set and not all acknowledged; kRefused when one refused.
+int AwaitProxies(const CtlServer& server);
 // The whole configuration; nullopt with `code`.
 std::optional<AppsConfig> FetchConfig(const CtlServer& server, int& code);
 
@@ -55,6 +61,8 @@ std::optional<std::string> ReadInput(const std::string& path);
 // Every error on a line of its own, on stderr.
 void PrintErrors(const base::FieldErrors& errors);
 int Fail(std::string_view message);  // On stderr; kFailed.
+using TableRow = std::vector<std::string>;
+void PrintTable(const std::vector<TableRow>& rows);
 
 struct RouteFlags {
   std::string host, id, before;

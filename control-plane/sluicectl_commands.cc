@@ -15,23 +15,7 @@ namespace {
 
 constexpr std::string_view kJson = "application/json";
 
-using Row = std::vector<std::string>;
-
-void PrintTable(const std::vector<Row>& rows) {
-  std::vector<std::size_t> widths;
-  for (const Row& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  for (const Row& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      line += row[i];
-      if (i + 1 < row.size()) line.append(widths[i] - row[i].size() + 2, ' ');
-    }
-    std::cout << line << "\n";
-  }
-}
+using Row = TableRow;
 
 std::string Joined(const std::vector<std::string>& texts) {
   std::string out;
@@ -233,8 +217,9 @@ int Apply(const CtlServer& server, const std::string& file, const std::string& i
   int code = kOk;
   const CtlReply reply =
       CallApi(server, {"PUT", "/v1/config", *text, "application/yaml", "", if_match}, code);
-  if (code == kOk) std::cout << "applied " << reply.etag << "\n";
-  return code;
+  if (code != kOk) return code;
+  std::cout << "applied " << reply.etag << "\n";
+  return AwaitProxies(server);
 }
 
 int Get(const CtlServer& server, const std::string& what, Output output) {
@@ -275,16 +260,18 @@ int SetApp(const CtlServer& server, const AppFlags& flags) {
           {"PUT", base::Cat("/v1/apps/", web::PercentEncode(flags.name)), PrintAppJson(app),
            std::string(kJson), "", ""},
           code);
-  if (code == kOk) std::cout << "app " << flags.name << ": " << Joined(app.urls) << "\n";
-  return code;
+  if (code != kOk) return code;
+  std::cout << "app " << flags.name << ": " << Joined(app.urls) << "\n";
+  return AwaitProxies(server);
 }
 
 int RemoveApp(const CtlServer& server, const std::string& name) {
   int code = kOk;
   CallApi(server, {.method = "DELETE", .path = base::Cat("/v1/apps/", web::PercentEncode(name))},
           code);
-  if (code == kOk) std::cout << "removed app " << name << "\n";
-  return code;
+  if (code != kOk) return code;
+  std::cout << "removed app " << name << "\n";
+  return AwaitProxies(server);
 }
 
 int AddRoute(const CtlServer& server, const RouteFlags& flags) {
@@ -298,7 +285,7 @@ int AddRoute(const CtlServer& server, const RouteFlags& flags) {
   base::FieldErrors errors;
   const RouteSpec route = ParseRoute(reply.body, errors);
   std::cout << "added route " << route.id << " to " << flags.host << "\n";
-  return kOk;
+  return AwaitProxies(server);
 }
 
 int RemoveRoute(const CtlServer& server, const std::string& host, const std::string& id) {
@@ -307,43 +294,9 @@ int RemoveRoute(const CtlServer& server, const std::string& host, const std::str
       server,
       {.method = "DELETE", .path = base::Cat(HostPath(host), "/routes/", web::PercentEncode(id))},
       code);
-  if (code == kOk) std::cout << "removed route " << id << " of " << host << "\n";
-  return code;
-}
-
-int Proxies(const CtlServer& server, Output output) {
-  int code = kOk;
-  const CtlReply reply = CallApi(server, {.path = "/v1/proxies"}, code);
   if (code != kOk) return code;
-  if (output == Output::kJson) {
-    std::cout << reply.body;
-    return kOk;
-  }
-  config::YamlTree tree;
-  base::FieldErrors errors;
-  const config::YamlNode* list = nullptr;
-  if (tree.Parse(reply.body, server.url, errors)) list = tree.Find(tree.root(), "proxies");
-  if (list == nullptr) return Fail("the server's answer cannot be read; try -o json");
-  const auto text = [&tree](const config::YamlNode& node, std::string_view name) {
-    const config::YamlNode* value = tree.Find(node, name);
-    return value == nullptr ? std::string() : base::Printable(value->text, 200);
-  };
-  std::vector<Row> rows = {{"NODE", "CLUSTER", "PEER", "STATE", "SINCE", "ERROR"}};
-  for (const std::uint32_t index : list->children) {
-    const config::YamlNode& proxy = tree.node(index);
-    std::string error;
-    const config::YamlNode* types = tree.Find(proxy, "types");
-    for (std::size_t i = 0; types != nullptr && i + 1 < types->children.size(); i += 2) {
-      const std::string one = text(tree.node(types->children[i + 1]), "error");
-      if (!one.empty() && error.empty()) {
-        error = base::Cat(tree.node(types->children[i]).text, ": ", one);
-      }
-    }
-    rows.push_back({text(proxy, "node"), text(proxy, "cluster"), text(proxy, "peer"),
-                    text(proxy, "state"), text(proxy, "since"), error});
-  }
-  PrintTable(rows);
-  return kOk;
+  std::cout << "removed route " << id << " of " << host << "\n";
+  return AwaitProxies(server);
 }
 
 int Status(const std::string& admin) {

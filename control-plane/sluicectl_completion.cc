@@ -16,13 +16,13 @@ constexpr Words kWords[] = {
     {"",
      "apply get app route proxies validate explain status completion --server --token-file "
      "--help --version"},
-    {"apply", "-f --file --if-match --help"},
+    {"apply", "-f --file --if-match --wait --help"},
     {"get", "apps hosts routes config -o --output --help"},
-    {"app", "set rm --url --connect-timeout --ca-file --help"},
+    {"app", "set rm --url --connect-timeout --ca-file --wait --help"},
     {"route",
      "add rm --path --prefix --exact --regex --app --split --respond --body --redirect "
      "--status --strip-prefix --rewrite --host-header --timeout --method --set-header "
-     "--set-response-header --id --before --help"},
+     "--set-response-header --id --before --wait --help"},
     {"proxies", "-o --output --help"},
     {"validate", "-f --file --help"},
     {"explain", "--method --header -f --file --help"},

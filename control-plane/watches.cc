@@ -74,15 +74,15 @@ void Watch::TakeNode(const Message& message) {
 }
 
 absl::Status Watch::Account() {
-  std::uint64_t now = 0;
   constexpr std::uint64_t kNode = 96;  // Of a tree, about.
+  std::uint64_t now = 0;
   for (const TypeState& state : types_) {
     if (state.names.size() > kWatchNamesMax || state.owed.size() > kWatchNamesMax) {
       return base::MakeStatus(absl::StatusCode::kResourceExhausted, "too many names");
     }
-    for (const std::string& name : state.names) now += name.size() + kNode;
-    for (const std::string& name : state.owed) now += name.size() + kNode;
-    now += state.known.size() * 2 * kNode;
+    // What is owed is named, too.
+    now += 2 * state.name_bytes + (state.names.size() + state.owed.size()) * kNode +
+           state.known.size() * 2 * kNode;
   }
   counters_.bytes += now - bytes_;
   bytes_ = now;
@@ -201,6 +201,8 @@ void Watch::TakeSotwNames(Type type, TypeState& state, std::set<std::string, std
   if (wildcard && !state.wildcard) state.asked = true;
   state.wildcard = wildcard;
   state.names = std::move(names);
+  state.name_bytes = 0;
+  for (const std::string& name : state.names) state.name_bytes += name.size();
   if (!wildcard) {
     // What is no longer wanted is sent again when it is asked for again.
     std::erase_if(state.known,
@@ -263,6 +265,7 @@ void Watch::DeltaUnsubscribe(TypeState& state, const std::string& name) {
     return;
   }
   if (state.names.erase(name) == 0) return;
+  state.name_bytes -= name.size();
   state.owed.erase(name);
   if (!state.wildcard) return;
   state.owed.insert(name);  // It stays, being one of all: the client must hear so, or that it went.
@@ -275,7 +278,7 @@ void Watch::DeltaSubscribe(TypeState& state, const std::string& name, bool first
     state.wildcard = true;
     return;
   }
-  state.names.insert(name);
+  if (state.names.insert(name).second) state.name_bytes += name.size();
   // A name that is asked for is sent even if the client has it, unless it just told us that it has
   // it, after a reconnect.
   if (first && state.known.contains(name)) return;

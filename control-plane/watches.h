@@ -119,6 +119,7 @@ class Watch {
     bool wildcard = false;
     bool named_once = false;                   // An empty list no longer means everything.
     std::set<std::string, std::less<>> names;  // Explicitly wanted.
+    std::uint64_t name_bytes = 0;              // Of `names`.
     std::map<std::string, std::string, std::less<>> known;  // Name to the version the client has.
     std::set<std::string, std::less<>> owed;                // Sent even if unchanged.
     bool asked = false;                                     // Answer now, even with nothing.

@@ -13,7 +13,7 @@ build_packages=(
   zlib1g-dev
 )
 run_packages=(openssl curl ca-certificates python3 python3-fastapi python3-uvicorn python3-websockets)
-test_packages=(openssl curl prometheus)
+test_packages=(openssl curl prometheus python3-grpcio)
 lint_packages=(clang-tidy-19 clang-format-19)
 bench_packages=(nginx-light haproxy wrk nghttp2-client valgrind)
 coverage_packages=(llvm-19)

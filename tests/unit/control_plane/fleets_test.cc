@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "apps_testing.h"
+#include "base/strings.h"
 #include "control-plane/fetch.h"
 #include "envoy/config/core/v3/base.pb.h"
 #include "envoy/config/endpoint/v3/endpoint.pb.h"

@@ -223,7 +223,7 @@ TEST_F(SluicectlTest, AddsRoutesBeforeTheCatchAllAndRemovesThem) {
                        "node=1", "--method", "GET", "--timeout", "5s", "--strip-prefix",
                        "--set-header", "x-a: b: c", "--set-response-header", "x-d: e"});
   ASSERT_EQ(ran.code, 0) << ran.err;
-  EXPECT_EQ(ran.out, "added route v2 to *\n");
+  EXPECT_EQ(ran.out, "added route v2 to *\nno proxy is connected\n");
   AppsConfig config = Parsed(Run({"get", "config"}).out);
   const auto& routes = config.hosts.at("*").routes;
   ASSERT_EQ(routes.size(), 7U);
@@ -284,6 +284,33 @@ TEST_F(SluicectlTest, PrintsProxies) {
   EXPECT_THAT(ran.out, AllOf(HasSubstr("NODE"), HasSubstr("edge-1"), HasSubstr("refused"),
                              HasSubstr("cluster a: no")));
   EXPECT_THAT(Run({"proxies", "-o", "json"}).out, HasSubstr("\"edge-1\""));
+}
+
+TEST_F(SluicectlTest, TellsWhoAcknowledgedAChange) {
+  Serve();
+  const std::vector<std::string> change = {"app", "set", "fresh", "--url", "http://127.0.0.1:1"};
+  const auto with = [&](const char* flag) {
+    std::vector<std::string> words = change;
+    words.push_back(flag);
+    return words;
+  };
+  EXPECT_THAT(Run(change).out, HasSubstr("no proxy is connected"));
+  ProxyStatus proxy;
+  proxy.node_id = "p1";
+  proxy.types[0].subscribed = true;
+  proxies_ = {proxy, proxy};
+  EXPECT_THAT(Run(with("--wait")).out, HasSubstr("acknowledged by all proxies: 2"));
+  proxies_[1].node_id = "p2";
+  proxies_[1].types[0].sent_version = "new";
+  proxies_[1].types[0].acked_version = "old";
+  Ran ran = Run(with("--wait=0"));
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.out, HasSubstr("acknowledged by 1 of 2 proxies; not by: p2 (pending)"));
+  proxies_[1].types[0].error = "bad cluster";
+  ran = Run(with("--wait=5"));
+  EXPECT_EQ(ran.code, 4);
+  EXPECT_THAT(ran.err, HasSubstr("p2 refuses cds: bad cluster"));
+  EXPECT_EQ(Run(change).code, 0);  // Told, but the change itself was done.
 }
 
 TEST_F(SluicectlTest, SendsTheToken) {

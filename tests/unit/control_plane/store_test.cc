@@ -7,12 +7,14 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <optional>
 
 #include "apps_testing.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "gmock/gmock.h"
+#include "harness/certificates.h"
 
 namespace sluice::control {
 namespace {
@@ -175,6 +177,37 @@ TEST_F(StoreTest, LeavesAFileWhoseNeighboursAreGone) {
   config.apps["s"] = {.urls = {"https://s.example.com"}, .ca_file = ca};
   EXPECT_THAT(std::string(store.Replace(config, "").message()), HasSubstr("apps.s.ca_file"));
   EXPECT_FALSE(std::filesystem::exists(File()));
+}
+
+// Proxies have what the file held; a start must not take it from them.
+TEST_F(StoreTest, ACaFileThatIsGoneIsServedAsItWas) {
+  const std::string ca = directory_ + "/ca.pem";
+  const harness::CertificateAuthority authority;
+  std::ofstream(ca) << authority.pem();
+  AppsConfig config = Numbered(1);
+  config.apps["s"] = {.urls = {"https://s.example.com"}, .ca_file = ca};
+  {
+    Store store(directory_, nullptr);
+    ASSERT_TRUE(store.Replace(config, "").ok());
+  }
+  std::filesystem::remove(ca);
+  Store store(directory_, nullptr);
+  ASSERT_TRUE(store.Load().ok());
+  EXPECT_TRUE(store.current().snapshot->ca_files.gone.contains(ca));
+  const auto& clusters = store.current().snapshot->Of(Type::kClusters).resources;
+  EXPECT_THAT(clusters.at("s")->bytes, HasSubstr(authority.pem()));
+  // Other changes are taken all the while, and again after the next start.
+  config.apps["t"] = {.urls = {"http://127.0.0.1:9"}};
+  EXPECT_TRUE(store.Replace(config, "").ok());
+  Store again(directory_, nullptr);
+  EXPECT_TRUE(again.Load().ok());
+  // A copy that is damaged counts as none.
+  std::ofstream(directory_ + "/ca_files") << "1 1\nx";
+  EXPECT_EQ(Store(directory_, nullptr).Load().code(), absl::StatusCode::kFailedPrecondition);
+  // Once the file is there, it is read.
+  std::ofstream(ca) << authority.pem();
+  ASSERT_TRUE(again.Replace(config, "").ok());
+  EXPECT_TRUE(again.current().snapshot->ca_files.gone.empty());
 }
 
 // A writer that dies at any moment leaves one of the versions it wrote, whole.

@@ -144,10 +144,12 @@ TEST(DeltaWatch, HostileRequestsAreBounded) {
     status = client.AskDelta(kEndpoints, delta);
   }
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  WatchClient other(Watch::Protocol::kDelta);
+  other.watch().SetSnapshot(Snap(kOne));
   for (int i = 0; i < 1000; ++i) {
-    ASSERT_TRUE(client.AskDelta(kClusters, {.unsubscribe = {std::to_string(i)}}).ok());
+    ASSERT_TRUE(other.AskDelta(kClusters, {.unsubscribe = {std::to_string(i)}}).ok());
   }
-  EXPECT_LE(client.pending(), 1U);
+  EXPECT_LE(other.pending(), 1U);
 }
 
 }  // namespace

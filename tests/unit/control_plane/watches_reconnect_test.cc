@@ -52,11 +52,13 @@ TEST(WatchReconnect, DeltaRemovesAfterTheRoutesAreTaken) {
       r.client.AskDelta(kClusters, {.initial = {{"old", VersionOf(kBefore, kClusters, "old")}}})
           .ok());
   EXPECT_EQ(r.client.Drain(), "cds[new]");
+  ASSERT_TRUE(r.client.AskDelta(kEndpoints, {.subscribe = {"new", "old"}}).ok());
+  EXPECT_EQ(r.client.Drain(), "eds[new old]");
   ASSERT_TRUE(r.client
                   .AskDelta(kRoutes, {.subscribe = {"web"},
                                       .initial = {{"web", VersionOf(kBefore, kRoutes, "web")}}})
                   .ok());
-  EXPECT_EQ(r.client.Drain(), "rds[web] cds[-old]");
+  EXPECT_EQ(r.client.Drain(), "rds[web] cds[-old] eds[-old]");
 }
 
 TEST(WatchReconnect, AClientWithoutRoutesIsNotWaitedForForEver) {
