@@ -11,6 +11,7 @@
 
 #include "base/address.h"
 #include "config/matchers.h"
+#include "config/tls.h"
 
 namespace sluice::config {
 
@@ -54,6 +55,8 @@ struct UpstreamTls {
   int version_min = 0x0303;  // TLS1_2_VERSION
   int version_max = 0x0304;
   std::vector<std::string> alpn;
+  TlsParameters parameters;  // Ciphers and curves beside the versions above.
+  TlsValidation rules;       // Pins, revocation lists, dates and depth beside what is above.
 
   bool operator==(const UpstreamTls&) const = default;
 };

@@ -15,7 +15,6 @@
 #include "envoy/config/core/v3/base.pb.h"
 
 namespace sluice::config {
-namespace {
 
 // Stops soon after `bytes_max`, so that the caller sees what is too long.
 std::optional<std::string> ReadFile(const std::string& path, std::size_t bytes_max,
@@ -43,8 +42,6 @@ std::optional<std::string> ReadFile(const std::string& path, std::size_t bytes_m
   }
   return bytes;
 }
-
-}  // namespace
 
 std::optional<std::string> ReadDataSource(const envoy::config::core::v3::DataSource& source,
                                           std::size_t bytes_max, base::FieldErrors& errors) {

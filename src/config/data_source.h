@@ -20,4 +20,9 @@ namespace sluice::config {
 std::optional<std::string> ReadDataSource(const envoy::config::core::v3::DataSource& source,
                                           std::size_t bytes_max, base::FieldErrors& errors);
 
+// A regular file of at most `bytes_max` bytes (more: the caller sees what is too long); nullopt
+// after adding an error at `filename`.
+std::optional<std::string> ReadFile(const std::string& path, std::size_t bytes_max,
+                                    base::FieldErrors& errors);
+
 }  // namespace sluice::config

@@ -19,7 +19,8 @@ namespace sluice::config {
 struct TlsCertificate {
   std::string chain_pem;
   std::string key_pem;
-  std::string ocsp_staple;  // DER; "": none.
+  std::string ocsp_staple;   // DER; "": none.
+  std::string key_password;  // "": the key is not encrypted.
   bool operator==(const TlsCertificate&) const = default;
 };
 
@@ -39,6 +40,7 @@ struct TlsValidation {
   std::vector<SanMatcher> subject_alt_names;    // Any of them; empty: not checked.
   bool accept_untrusted = false;                // trust_chain_verification ACCEPT_UNTRUSTED.
   bool allow_expired = false;
+  bool only_leaf_crl = false;
   std::uint32_t verify_depth_max = 100;
   bool operator==(const TlsValidation&) const = default;
 };
@@ -53,11 +55,22 @@ struct GenericSecret {
   bool operator==(const GenericSecret&) const = default;
 };
 
+// Where a part of a secret came from, so that it can be read again.
+struct SecretFile {
+  enum class Part : std::uint8_t { kChain, kKey, kOcspStaple, kPassword, kCa, kCrl, kTicketKey };
+  Part part = Part::kChain;
+  std::size_t index = 0;  // kTicketKey: which.
+  std::string path;
+  bool operator==(const SecretFile&) const = default;
+};
+
 struct Secret {
   std::string name;
   std::variant<TlsCertificate, TlsValidation, TlsTicketKeys, GenericSecret> value;
-  // Files it was read from: a change of one means reading them again. Empty: all inline.
-  std::vector<std::string> files;
+  // What it was read from: a change of one means reading them again (RereadSecret). Empty: all
+  // inline.
+  std::vector<SecretFile> files;
+  std::string watched_directory;  // "": the directories of `files` tell.
   bool operator==(const Secret&) const = default;
 };
 

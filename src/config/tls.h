@@ -30,8 +30,8 @@ inline constexpr const char* kDefaultTlsCiphers =
     "ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384";
 inline constexpr const char* kDefaultTlsCurves = "X25519:P-256";
 
-// How the peer is judged: by the secret alone, or (combined_validation_context) by both merged: what
-// the secret sets wins, lists are concatenated.
+// How the peer is judged: by the secret alone, or (combined_validation_context) by both merged:
+// what the secret sets wins, lists are concatenated.
 struct ValidationRef {
   std::optional<SecretRef> secret;    // Of a TlsValidation,
   std::optional<SecretRef> defaults;  // as this, which is always inline.

@@ -9,8 +9,8 @@
 #include <array>
 
 #include "base/strings.h"
-#include "net/socket_stream.h"
 #include "net/tls_context.h"
+#include "net/tls_stream.h"
 
 namespace sluice::net {
 namespace {
@@ -18,76 +18,6 @@ namespace {
 constexpr std::size_t kRecordBytesMax = 16 * 1024;
 // A piece at least this long becomes records of its own; shorter ones are joined first.
 constexpr std::size_t kJoinBelowBytes = 4096;
-
-class TlsStream final : public Stream, public Pollable {
- public:
-  TlsStream(Loop& loop, std::unique_ptr<Stream> socket, const TlsClientContext& context,
-            const TlsPeer& peer);
-  ~TlsStream() override;
-
-  IoResult Read(std::span<char> space) override;
-  IoResult Write(std::span<const std::string_view> pieces) override;
-  void ShutdownWrite() override;
-  void Close(bool reset) override;
-  bool closed() const override { return raw_.closed(); }
-  Waiter::Awaiter WaitReadable() override;
-  Waiter::Awaiter WaitWritable() override;
-  bool ReadyToRead() const override { return const_cast<TlsStream*>(this)->Probe(); }
-  void WatchHangup(void (*gone)(void*), void* owner) override;
-  const base::Address& local() const override { return raw_.local(); }
-  const base::Address& remote() const override { return raw_.remote(); }
-  std::string_view failure() const override { return failure_.empty() ? raw_.failure() : failure_; }
-  bool is_tls() const override { return true; }
-
-  void OnEvents(std::uint32_t events) override;
-
-  // kOk: done.
-  IoStatus HandshakeStep();
-  bool blocked_on_read() const { return read_blocked_ == Blocked::kOnRead; }
-  std::string_view alpn() const;
-
-  // For OpenSSL's callbacks.
-  int ReadSocket(BIO* bio, char* space, int size);
-  int WriteSocket(BIO* bio, const char* bytes, int size);
-  bool socket_ended() const { return socket_ended_; }
-  bool AcceptNames(X509* certificate) const {
-    return AnyNameAccepted(certificate, peer_.accept_san, peer_.accept_san_owner);
-  }
-  bool checks_names() const { return peer_.accept_san != nullptr; }
-
- private:
-  // What a direction waits for at the socket; not always its own kind (handshake, key update).
-  enum class Blocked : std::uint8_t { kNo, kOnRead, kOnWrite };
-
-  IoStatus After(int result, Blocked& blocked);
-  IoStatus WriteRecord(std::span<const std::string_view> pieces, std::size_t skip,
-                       std::size_t& written);
-  bool broken() const { return failed_ || raw_.closed(); }
-  bool SocketReady(Blocked blocked) const;
-  bool MayRead() const;
-  bool MayWrite() const;
-  bool Probe();
-  static void OnHangup(void* self);
-
-  std::unique_ptr<Stream> socket_;
-  SocketStream& raw_;
-  TlsPeer peer_;
-  SSL* ssl_;
-  Blocked read_blocked_ = Blocked::kNo;
-  Blocked write_blocked_ = Blocked::kNo;
-  bool failed_ = false;
-  bool ended_ = false;  // The peer's close_notify was read.
-  bool socket_ended_ = false;
-  bool write_ended_ = false;
-  bool notify_pending_ = false;  // Our close_notify did not fit into the socket yet.
-  bool hangup_told_ = false;
-  Waiter read_waiter_;
-  Waiter write_waiter_;
-  Deferred hangup_;
-  void (*gone_)(void*) = nullptr;
-  void* gone_owner_ = nullptr;
-  std::string failure_;
-};
 
 // ---- OpenSSL's view of the socket ----------------------------------------------------------
 
@@ -120,6 +50,14 @@ const BIO_METHOD* SocketMethod() {
   return method;
 }
 
+SocketStream& SocketBelow(Stream& stream) {
+  auto* socket = dynamic_cast<SocketStream*>(&stream);
+  SLUICE_CHECK(socket != nullptr);
+  return *socket;
+}
+
+}  // namespace
+
 int TlsStream::ReadSocket(BIO* bio, char* space, int size) {
   BIO_clear_retry_flags(bio);
   const IoResult result = raw_.Read({space, static_cast<std::size_t>(size)});
@@ -147,35 +85,14 @@ int TlsStream::WriteSocket(BIO* bio, const char* bytes, int size) {
   return -1;
 }
 
-// ---- verification ----------------------------------------------------------------------------
-
-// Runs per certificate of the chain, after OpenSSL's own judgement; the leaf comes last.
-int OnVerified(int good, X509_STORE_CTX* store) {
-  if (good != 1 || X509_STORE_CTX_get_error_depth(store) != 0) return good;
-  const auto* ssl = static_cast<const SSL*>(
-      X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
-  const auto& stream = *static_cast<const TlsStream*>(SSL_get_app_data(ssl));
-  if (!stream.checks_names() || stream.AcceptNames(X509_STORE_CTX_get_current_cert(store))) {
-    return 1;
-  }
-  X509_STORE_CTX_set_error(store, X509_V_ERR_HOSTNAME_MISMATCH);
-  return 0;
-}
-
 // ---- the stream ------------------------------------------------------------------------------
 
-SocketStream& SocketBelow(Stream& stream) {
-  auto* socket = dynamic_cast<SocketStream*>(&stream);
-  SLUICE_CHECK(socket != nullptr);
-  return *socket;
-}
-
-TlsStream::TlsStream(Loop& loop, std::unique_ptr<Stream> socket, const TlsClientContext& context,
-                     const TlsPeer& peer)
+TlsStream::TlsStream(Loop& loop, std::unique_ptr<Stream> socket, ssl_ctx_st* context,
+                     std::shared_ptr<const void> owner)
     : socket_(std::move(socket)),
       raw_(SocketBelow(*socket_)),
-      peer_(peer),
-      ssl_(SSL_new(context.get())),
+      owner_(std::move(owner)),
+      ssl_(SSL_new(context)),
       read_waiter_(loop),
       write_waiter_(loop),
       hangup_(loop, &OnHangup, this) {
@@ -185,6 +102,16 @@ TlsStream::TlsStream(Loop& loop, std::unique_ptr<Stream> socket, const TlsClient
   BIO_set_data(bio, this);
   SSL_set_bio(ssl_, bio, bio);
   SSL_set_app_data(ssl_, this);
+  if (SSL_get_verify_mode(ssl_) != SSL_VERIFY_NONE) {
+    SSL_set_verify(ssl_, SSL_get_verify_mode(ssl_), &JudgeCertificate);
+  }
+  raw_.set_listener(this);
+}
+
+void TlsStream::BeServer() { SSL_set_accept_state(ssl_); }
+
+void TlsStream::BeClient(const TlsPeer& peer) {
+  peer_ = peer;
   SSL_set_connect_state(ssl_);
   bool good = true;
   if (!peer_.sni.empty() && !base::Address::ParseIp(peer_.sni, 0)) {
@@ -200,15 +127,16 @@ TlsStream::TlsStream(Loop& loop, std::unique_ptr<Stream> socket, const TlsClient
                                                  peer_.verify_name.size()) == 1;
     }
   }
-  if (SSL_get_verify_mode(ssl_) != SSL_VERIFY_NONE) {
-    SSL_set_verify(ssl_, SSL_VERIFY_PEER, &OnVerified);
-  }
   if (!good) {  // A name OpenSSL will not check must not go unchecked.
     failed_ = true;
     failure_ = "TLS_error:|0:SSL routines:OPENSSL_internal:INVALID_PEER_NAME:TLS_error_end";
   }
   ERR_clear_error();
-  raw_.set_listener(this);
+}
+
+bool TlsStream::AcceptNames(X509* certificate) const {
+  return peer_.accept_san == nullptr ||
+         AnyNameAccepted(certificate, peer_.accept_san, peer_.accept_san_owner);
 }
 
 TlsStream::~TlsStream() {
@@ -236,6 +164,10 @@ IoStatus TlsStream::After(int result, Blocked& blocked) {
       break;
   }
   failed_ = true;
+  if (failure_kind_ == TlsFailure::kNone) {
+    const bool absent = ERR_GET_REASON(ERR_peek_error()) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE;
+    failure_kind_ = absent ? TlsFailure::kNoCertificate : TlsFailure::kProtocol;
+  }
   std::string detail;
   if (const long verdict = SSL_get_verify_result(ssl_);
       verdict != X509_V_OK && !SSL_is_init_finished(ssl_)) {
@@ -436,24 +368,31 @@ std::string_view TlsStream::alpn() const {
   return {reinterpret_cast<const char*>(bytes), size};
 }
 
-}  // namespace
-
 std::unique_ptr<Stream> NewTlsClientStream(Loop& loop, std::unique_ptr<Stream> socket,
                                            const TlsClientContext& context, const TlsPeer& peer) {
-  return std::make_unique<TlsStream>(loop, std::move(socket), context, peer);
+  auto stream = std::make_unique<TlsStream>(loop, std::move(socket), context.get(), nullptr);
+  stream->BeClient(peer);
+  return stream;
+}
+
+IoStatus HandshakeStep(Stream& tls_stream, bool* on_write) {
+  auto* tls = dynamic_cast<TlsStream*>(&tls_stream);
+  if (tls == nullptr) return tls_stream.closed() ? IoStatus::kError : IoStatus::kOk;
+  const IoStatus status = tls->HandshakeStep();
+  *on_write = status == IoStatus::kWouldBlock && !tls->blocked_on_read();
+  return status;
 }
 
 Task<bool> Handshake(Stream& tls_stream) {
-  auto* tls = dynamic_cast<TlsStream*>(&tls_stream);
-  if (tls == nullptr) co_return !tls_stream.closed();
   for (;;) {
-    const IoStatus status = tls->HandshakeStep();
+    bool on_write = false;
+    const IoStatus status = HandshakeStep(tls_stream, &on_write);
     if (status == IoStatus::kOk) co_return true;
     if (status != IoStatus::kWouldBlock) co_return false;
-    if (tls->blocked_on_read()) {
-      co_await tls->WaitReadable();
+    if (on_write) {
+      co_await tls_stream.WaitWritable();
     } else {
-      co_await tls->WaitWritable();
+      co_await tls_stream.WaitReadable();
     }
   }
 }
@@ -461,6 +400,11 @@ Task<bool> Handshake(Stream& tls_stream) {
 std::string_view NegotiatedProtocol(const Stream& tls_stream) {
   const auto* tls = dynamic_cast<const TlsStream*>(&tls_stream);
   return tls == nullptr ? std::string_view() : tls->alpn();
+}
+
+TlsFailure FailureOf(const Stream& tls_stream) {
+  const auto* tls = dynamic_cast<const TlsStream*>(&tls_stream);
+  return tls == nullptr ? TlsFailure::kNone : tls->failure_kind();
 }
 
 }  // namespace sluice::net

@@ -1,14 +1,11 @@
 #include "net/tls_context.h"
 
-#include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
-#include <openssl/x509v3.h>
-#include <sys/socket.h>
+#include <openssl/x509_vfy.h>
 
-#include <cstring>
 #include <memory>
 #include <utility>
 
@@ -35,19 +32,32 @@ constexpr std::size_t kPemBytesMax = 16 * 1024 * 1024;
 
 // Never asks a terminal for the passphrase of an encrypted key.
 int NoPassphrase(char*, int, int, void*) { return 0; }
+int GivePassphrase(char* space, int size, int, void* passphrase) {
+  const auto& text = *static_cast<const std::string*>(passphrase);
+  if (text.size() > static_cast<std::size_t>(size)) return 0;
+  text.copy(space, text.size());
+  return static_cast<int>(text.size());
+}
 
 BioPtr Reader(const std::string& text) {
   return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
 }
 
-absl::Status Refused(std::string_view what) {
+}  // namespace
+
+absl::Status TlsRefused(std::string_view what) {
   const std::string why = TakeTlsErrors();
   return base::InvalidArgument(base::Cat(what, why.empty() ? "" : ": ", why));
 }
 
-// The certificates of `pem`, each handed to `take`; none at all is an error.
-template <typename Take>
-absl::Status ReadCertificates(const std::string& pem, std::string_view what, const Take& take) {
+evp_pkey_st* ReadPrivateKey(const std::string& pem, const std::string& password) {
+  const BioPtr reader = Reader(pem);
+  return PEM_read_bio_PrivateKey(reader.get(), nullptr, &GivePassphrase,
+                                 const_cast<std::string*>(&password));
+}
+
+absl::Status ReadCertificates(const std::string& pem, std::string_view what,
+                              const std::function<bool(x509_st*)>& take) {
   if (pem.size() > kPemBytesMax) return base::InvalidArgument(base::Cat(what, " is too large"));
   const BioPtr reader = Reader(pem);
   bool any = false;
@@ -56,28 +66,60 @@ absl::Status ReadCertificates(const std::string& pem, std::string_view what, con
     const CertificatePtr certificate(
         PEM_read_bio_X509(reader.get(), nullptr, &NoPassphrase, nullptr));
     if (certificate == nullptr) break;
-    if (!take(certificate.get())) return Refused(base::Cat(what, " has a certificate of no use"));
+    if (!take(certificate.get()))
+      return TlsRefused(base::Cat(what, " has a certificate of no use"));
     any = true;
   }
   const unsigned long error = ERR_peek_last_error();
   const bool at_end =
       ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
-  if (!at_end) return Refused(base::Cat(what, " is not valid PEM"));
+  if (!at_end) return TlsRefused(base::Cat(what, " is not valid PEM"));
   ERR_clear_error();
   if (!any) return base::InvalidArgument(base::Cat(what, " holds no certificate"));
   return absl::OkStatus();
 }
 
-absl::Status UseAuthorities(SSL_CTX* context, const std::string& ca_pem) {
-  if (ca_pem.empty()) {
-    // A directory of hashed names on most systems: files are read when a chain needs them.
-    if (SSL_CTX_set_default_verify_paths(context) == 1) return absl::OkStatus();
-    return Refused("the system's certificate authorities cannot be read");
-  }
+absl::Status UseVerification(ssl_ctx_st* context, const TlsVerification& verification) {
   X509_STORE* store = SSL_CTX_get_cert_store(context);
-  return ReadCertificates(ca_pem, "trusted_ca",
-                          [store](X509* ca) { return X509_STORE_add_cert(store, ca) == 1; });
+  if (!verification.ca_pem.empty()) {
+    absl::Status status = ReadCertificates(verification.ca_pem, "trusted_ca", [store](X509* ca) {
+      return X509_STORE_add_cert(store, ca) == 1;
+    });
+    if (!status.ok()) return status;
+  } else if (verification.system_cas && SSL_CTX_set_default_verify_paths(context) != 1) {
+    // A directory of hashed names on most systems: files are read when a chain needs them.
+    return TlsRefused("the system's certificate authorities cannot be read");
+  }
+  X509_VERIFY_PARAM* parameters = SSL_CTX_get0_param(context);
+  X509_VERIFY_PARAM_set_depth(parameters, verification.depth_max);
+  if (!verification.ca_pem.empty()) {
+    // An intermediate that is trusted is trusted, whoever signed it.
+    X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_PARTIAL_CHAIN);
+  }
+  if (verification.crl_pem.empty()) return absl::OkStatus();
+  const BioPtr reader = Reader(verification.crl_pem);
+  while (X509_CRL* crl = PEM_read_bio_X509_CRL(reader.get(), nullptr, &NoPassphrase, nullptr)) {
+    const bool added = X509_STORE_add_crl(store, crl) == 1;
+    X509_CRL_free(crl);
+    if (!added) return TlsRefused("crl has a list of no use");
+  }
+  ERR_clear_error();
+  X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_CRL_CHECK);
+  if (!verification.only_leaf_crl) {
+    X509_VERIFY_PARAM_set_flags(parameters, X509_V_FLAG_CRL_CHECK_ALL);
+  }
+  return absl::OkStatus();
 }
+
+void UseCommonOptions(ssl_ctx_st* context) {
+  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+  SSL_CTX_set_read_ahead(context, 1);  // One call to the socket per flight, not two per record.
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+}
+
+namespace {
 
 absl::Status UseOwnCertificate(SSL_CTX* context, const TlsClientOptions& options) {
   if (options.certificate_pem.empty() && options.private_key_pem.empty()) {
@@ -90,11 +132,10 @@ absl::Status UseOwnCertificate(SSL_CTX* context, const TlsClientOptions& options
         return SSL_CTX_add1_chain_cert(context, certificate) == 1;
       });
   if (!chain.ok()) return chain;
-  const BioPtr reader = Reader(options.private_key_pem);
-  const KeyPtr key(PEM_read_bio_PrivateKey(reader.get(), nullptr, &NoPassphrase, nullptr));
-  if (key == nullptr) return Refused("private_key cannot be read");
+  const KeyPtr key(ReadPrivateKey(options.private_key_pem, ""));
+  if (key == nullptr) return TlsRefused("private_key cannot be read");
   if (SSL_CTX_use_PrivateKey(context, key.get()) != 1 || SSL_CTX_check_private_key(context) != 1) {
-    return Refused("private_key does not match certificate_chain");
+    return TlsRefused("private_key does not match certificate_chain");
   }
   return absl::OkStatus();
 }
@@ -114,10 +155,15 @@ absl::Status UseAlpn(SSL_CTX* context, const std::vector<std::string>& protocols
   if (SSL_CTX_set_alpn_protos(context, bytes, static_cast<unsigned>(wire.size())) == 0) {
     return absl::OkStatus();
   }
-  return Refused("alpn_protocols cannot be set");
+  return TlsRefused("alpn_protocols cannot be set");
 }
 
 }  // namespace
+
+TlsClientContext::TlsClientContext(ssl_ctx_st* context, const TlsVerification& verification)
+    : context_(context), verification_(verification) {
+  SSL_CTX_set_app_data(context_, const_cast<TlsVerification*>(&verification_));
+}
 
 TlsClientContext::~TlsClientContext() { SSL_CTX_free(context_); }
 
@@ -125,24 +171,34 @@ absl::StatusOr<std::shared_ptr<const TlsClientContext>> NewTlsClientContext(
     const TlsClientOptions& options) {
   ERR_clear_error();
   ContextPtr context(SSL_CTX_new(TLS_client_method()));
-  if (context == nullptr) return Refused("TLS is not available");
+  if (context == nullptr) return TlsRefused("TLS is not available");
   SSL_CTX* raw = context.get();
   if (SSL_CTX_set_min_proto_version(raw, options.version_min) != 1 ||
       SSL_CTX_set_max_proto_version(raw, options.version_max) != 1) {
-    return Refused("TLS versions cannot be set");
+    return TlsRefused("TLS versions cannot be set");
   }
-  SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-                            SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  SSL_CTX_set_options(raw, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-  SSL_CTX_set_read_ahead(raw, 1);  // One call to the socket per flight instead of two per record.
-  SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
+  UseCommonOptions(raw);
+  const auto set = [raw](const std::string& list, auto use) {
+    return list.empty() || use(raw, list.c_str()) == 1;
+  };
+  if (!set(options.ciphers,
+           [](SSL_CTX* c, const char* l) { return SSL_CTX_set_cipher_list(c, l); }) ||
+      !set(options.curves,
+           [](SSL_CTX* c, const char* l) { return SSL_CTX_set1_groups_list(c, l); }) ||
+      !set(options.signature_algorithms,
+           [](SSL_CTX* c, const char* l) { return SSL_CTX_set1_sigalgs_list(c, l); })) {
+    return TlsRefused("tls_params cannot be used");
+  }
+  TlsVerification verification = options.verification;
+  if (verification.ca_pem.empty()) verification.ca_pem = options.ca_pem;
+  if (verification.ca_pem.empty()) verification.system_cas = true;
   if (options.verify) {
-    if (absl::Status status = UseAuthorities(raw, options.ca_pem); !status.ok()) return status;
+    if (absl::Status status = UseVerification(raw, verification); !status.ok()) return status;
   }
   SSL_CTX_set_verify(raw, options.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   if (absl::Status status = UseOwnCertificate(raw, options); !status.ok()) return status;
   if (absl::Status status = UseAlpn(raw, options.alpn); !status.ok()) return status;
-  return std::make_shared<const TlsClientContext>(context.release());
+  return std::make_shared<const TlsClientContext>(context.release(), verification);
 }
 
 std::string TakeTlsErrors(const std::string& detail) {
@@ -162,44 +218,6 @@ std::string TakeTlsErrors(const std::string& detail) {
     if (std::exchange(first, false) && !detail.empty()) base::Append(text, ":", detail);
   }
   return text.empty() ? text : base::Cat("TLS_error:", text, ":TLS_error_end");
-}
-
-bool AnyNameAccepted(x509_st* certificate, bool (*accept)(void*, std::string_view), void* owner) {
-  auto* names = static_cast<GENERAL_NAMES*>(
-      X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
-  bool accepted = false;
-  for (int i = 0; names != nullptr && !accepted && i < sk_GENERAL_NAME_num(names); ++i) {
-    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names, i);
-    if (name->type == GEN_DNS || name->type == GEN_URI) {
-      const ASN1_IA5STRING* text =
-          name->type == GEN_DNS ? name->d.dNSName : name->d.uniformResourceIdentifier;
-      const auto* bytes = reinterpret_cast<const char*>(ASN1_STRING_get0_data(text));
-      const std::string_view san(bytes, static_cast<std::size_t>(ASN1_STRING_length(text)));
-      // A NUL inside would let a certificate claim one name and match another.
-      accepted = san.find('\0') == san.npos && accept(owner, san);
-    } else if (name->type == GEN_IPADD) {
-      const ASN1_OCTET_STRING* ip = name->d.iPAddress;
-      const unsigned char* bytes = ASN1_STRING_get0_data(ip);
-      sockaddr_storage storage = {};
-      auto* v4 = reinterpret_cast<sockaddr_in*>(&storage);
-      auto* v6 = reinterpret_cast<sockaddr_in6*>(&storage);
-      if (ASN1_STRING_length(ip) == 4) {
-        v4->sin_family = AF_INET;
-        std::memcpy(&v4->sin_addr, bytes, 4);
-      } else if (ASN1_STRING_length(ip) == 16) {
-        v6->sin6_family = AF_INET6;
-        std::memcpy(&v6->sin6_addr, bytes, 16);
-      } else {
-        continue;
-      }
-      const std::string text =
-          base::Address::FromSockaddr(reinterpret_cast<const sockaddr*>(&storage), sizeof(storage))
-              .IpText();
-      accepted = accept(owner, text);
-    }
-  }
-  GENERAL_NAMES_free(names);
-  return accepted;
 }
 
 }  // namespace sluice::net

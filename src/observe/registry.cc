@@ -84,6 +84,7 @@ template ClusterStats& Registry::Get<ClusterStats>(Scope, std::string_view, unsi
 template ClusterMainStats& Registry::Get<ClusterMainStats>(Scope, std::string_view, unsigned);
 template HttpStats& Registry::Get<HttpStats>(Scope, std::string_view, unsigned);
 template ListenerStats& Registry::Get<ListenerStats>(Scope, std::string_view, unsigned);
+template TlsStats& Registry::Get<TlsStats>(Scope, std::string_view, unsigned);
 template TlsInspectorStats& Registry::Get<TlsInspectorStats>(Scope, std::string_view, unsigned);
 template CorsStats& Registry::Get<CorsStats>(Scope, std::string_view, unsigned);
 template ListenerManagerStats& Registry::Get<ListenerManagerStats>(Scope, std::string_view,

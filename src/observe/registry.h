@@ -24,6 +24,8 @@ enum class Scope : std::uint8_t {
   kClusterMain,
   kHttp,
   kListener,
+  kListenerTls,
+  kClusterTls,
   kTlsInspector,
   kCors,
   kListenerManager,

@@ -1,9 +1,14 @@
 #include "observe/stat_table.h"
 
+#include <algorithm>
+#include <array>
+#include <iterator>
 #include <new>
+#include <span>
 
 #include "base/check.h"
 #include "base/strings.h"
+#include "observe/tls_stats.h"
 
 namespace sluice::observe {
 namespace {
@@ -45,7 +50,9 @@ SLUICE_ROWS(ClusterStats, SLUICE_CLUSTER_STATS,
             Row("upstream_rq_", StatRow::Kind::kCodes, offsetof(Block, upstream_rq_code)));
 SLUICE_ROWS(ClusterMainStats, SLUICE_CLUSTER_MAIN_STATS, );
 SLUICE_ROWS(HttpStats, SLUICE_HTTP_STATS, );
-SLUICE_ROWS(ListenerStats, SLUICE_LISTENER_STATS, );
+SLUICE_ROWS(ListenerStats, SLUICE_LISTENER_STATS,
+            Row("server_ssl_socket_factory.downstream_context_secrets_not_ready",
+                StatRow::Kind::kCounter, offsetof(Block, downstream_context_secrets_not_ready)));
 SLUICE_ROWS(TlsInspectorStats, SLUICE_TLS_INSPECTOR_STATS, );
 SLUICE_ROWS(CorsStats, SLUICE_CORS_STATS, );
 SLUICE_ROWS(ListenerManagerStats, SLUICE_LISTENER_MANAGER_STATS, );
@@ -55,6 +62,32 @@ SLUICE_ROWS(ControlPlaneStats, SLUICE_CONTROL_PLANE_STATS, );
 SLUICE_ROWS(ServerStats, SLUICE_SERVER_STATS, );
 SLUICE_ROWS(WorkerStats, SLUICE_WORKER_STATS, );
 SLUICE_ROWS(AccessLogStats, SLUICE_ACCESS_LOG_STATS, );
+
+template <std::size_t kCount>
+constexpr void AddNamed(std::span<StatRow> rows, std::size_t& at,
+                        const std::string_view (&names)[kCount], std::size_t offset) {
+  for (std::size_t i = 0; i < kCount; ++i) {
+    rows[at++] = Row(names[i], StatRow::Kind::kCounter, offset + i * sizeof(Counter));
+  }
+}
+
+template <>
+struct Rows<TlsStats> {
+  using Block = TlsStats;
+  static constexpr StatRow kPlain[] = {SLUICE_TLS_STATS(SLUICE_ROW_C, SLUICE_ROW_G, SLUICE_ROW_H)};
+  static constexpr std::size_t kCount =
+      std::size(kPlain) + Block::kCiphers + Block::kVersions + Block::kCurves + Block::kSignatures;
+  static constexpr std::array<StatRow, kCount> kRows = [] {
+    std::array<StatRow, kCount> rows{};
+    std::copy(std::begin(kPlain), std::end(kPlain), rows.begin());
+    std::size_t at = std::size(kPlain);
+    AddNamed(rows, at, kTlsCipherRows, offsetof(Block, ciphers));
+    AddNamed(rows, at, kTlsVersionRows, offsetof(Block, versions));
+    AddNamed(rows, at, kTlsCurveRows, offsetof(Block, curves));
+    AddNamed(rows, at, kTlsSignatureRows, offsetof(Block, signatures));
+    return rows;
+  }();
+};
 #undef SLUICE_ROW_C
 #undef SLUICE_ROW_G
 #undef SLUICE_ROW_H
@@ -128,6 +161,7 @@ template const BlockType& BlockTypeFor<ClusterStats>();
 template const BlockType& BlockTypeFor<ClusterMainStats>();
 template const BlockType& BlockTypeFor<HttpStats>();
 template const BlockType& BlockTypeFor<ListenerStats>();
+template const BlockType& BlockTypeFor<TlsStats>();
 template const BlockType& BlockTypeFor<TlsInspectorStats>();
 template const BlockType& BlockTypeFor<CorsStats>();
 template const BlockType& BlockTypeFor<ListenerManagerStats>();
@@ -148,6 +182,9 @@ const BlockType& BlockTypeOf(Scope scope) {
       return kBlockType<HttpStats>;
     case Scope::kListener:
       return kBlockType<ListenerStats>;
+    case Scope::kListenerTls:
+    case Scope::kClusterTls:
+      return kBlockType<TlsStats>;
     case Scope::kTlsInspector:
       return kBlockType<TlsInspectorStats>;
     case Scope::kCors:
@@ -187,6 +224,10 @@ ScopeNames NamesOf(Scope scope, std::string_view name) {
       return Tagged("listener.", "envoy_listener_address", Clean(name));
     case Scope::kSubscription:
       return SubscriptionNames(Clean(name));
+    case Scope::kListenerTls:
+      return Tagged("listener.", "envoy_listener_address", Clean(name), "ssl.");
+    case Scope::kClusterTls:
+      return Tagged("cluster.", "envoy_cluster_name", Clean(name), "ssl.");
     case Scope::kTlsInspector:
       return fixed("tls_inspector.");
     case Scope::kListenerManager:

@@ -62,7 +62,13 @@ namespace sluice::observe {
   C(downstream_cx_total) C(downstream_cx_destroy) C(downstream_global_cx_overflow)                \
   C(downstream_pre_cx_timeout) C(downstream_listener_filter_remote_close)                         \
   C(downstream_listener_filter_error) C(no_filter_chain_match)                                    \
+  C(downstream_cx_transport_socket_connect_timeout)                                               \
   G(downstream_cx_active) H(downstream_cx_length_ms)
+
+// Of a listener's clients, or of a cluster's upstreams, under "ssl.".
+#define SLUICE_TLS_STATS(C, G, H)                                                                 \
+  C(connection_error) C(handshake) C(session_reused) C(no_certificate) C(fail_verify_no_cert)     \
+  C(fail_verify_error) C(fail_verify_san) C(fail_verify_cert_hash)
 
 // The listener filter; of all listeners together.
 #define SLUICE_TLS_INSPECTOR_STATS(C, G, H)                                                       \
@@ -117,8 +123,22 @@ struct ClusterMainStats {
 struct HttpStats {
   SLUICE_HTTP_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)
 };
+struct TlsStats {
+  SLUICE_TLS_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)
+  // By what handshakes settled; the names are in tls_stats.h.
+  static constexpr std::size_t kCiphers = 13;
+  static constexpr std::size_t kVersions = 2;
+  static constexpr std::size_t kCurves = 4;
+  static constexpr std::size_t kSignatures = 10;
+  Counter ciphers[kCiphers];
+  Counter versions[kVersions];
+  Counter curves[kCurves];
+  Counter signatures[kSignatures];
+};
 struct ListenerStats {
   SLUICE_LISTENER_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)
+  Counter downstream_context_secrets_not_ready;  // Under "server_ssl_socket_factory.".
+  TlsStats* ssl = nullptr;  // The same owner's block of the same listener; null: no TLS yet.
 };
 struct TlsInspectorStats {
   SLUICE_TLS_INSPECTOR_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)

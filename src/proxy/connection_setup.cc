@@ -5,6 +5,8 @@
 #include <variant>
 
 #include "net/client_hello.h"
+#include "net/tls_server.h"
+#include "observe/tls_stats.h"
 #include "proxy/serve_h1.h"
 #include "proxy/server_connection.h"
 
@@ -13,6 +15,29 @@ namespace {
 
 // The longest hello, in as many records as the parser takes, or a PROXY header before it.
 constexpr std::size_t kPeekBytesMax = 24 * 1024;
+
+void CountFailure(observe::TlsStats* stats, net::TlsFailure failure) {
+  if (stats == nullptr) return;
+  switch (failure) {
+    case net::TlsFailure::kNone:
+      return;  // The client left, or time was over.
+    case net::TlsFailure::kNoCertificate:
+      stats->fail_verify_no_cert.Add();
+      break;
+    case net::TlsFailure::kUntrusted:
+      stats->fail_verify_error.Add();
+      break;
+    case net::TlsFailure::kName:
+      stats->fail_verify_san.Add();
+      break;
+    case net::TlsFailure::kPin:
+      stats->fail_verify_cert_hash.Add();
+      break;
+    case net::TlsFailure::kProtocol:
+      break;
+  }
+  stats->connection_error.Add();
+}
 
 }  // namespace
 
@@ -27,7 +52,71 @@ ConnectionSetup::~ConnectionSetup() {
 net::Task<void> ConnectionSetup::Run() {
   if (!listener_->listener_filters.empty() && !co_await RunListenerFilters()) co_return;
   if (!connection_.ChooseChain(listener_)) co_return;
+  const config::FilterChain& chain = *connection_.plan()->chain;
+  if (chain.tls != nullptr) {
+    const std::uint64_t timeout_ms = chain.transport_connect_timeout_ms;
+    if (!co_await ShakeHands(timeout_ms != 0 ? timeout_ms : config::kHandshakeTimeoutMs)) co_return;
+  }
   good_ = true;
+}
+
+// ---- TLS
+
+net::Task<bool> ConnectionSetup::ShakeHands(std::uint64_t timeout_ms) {
+  WorkerContext& worker = connection_.context();
+  auto context = worker.TlsFor(connection_.entry());
+  if (context == nullptr) {
+    connection_.listener_stats().downstream_context_secrets_not_ready.Add();
+    co_return false;
+  }
+  connection_.BeginTls(std::move(context));
+  timed_out_ = false;
+  timer_.Arm(worker.loop().timers(), timeout_ms);
+  net::Waiter turn(worker.loop());
+  for (bool first = true; !timed_out_; first = false) {
+    // Nothing is in it before the client's first flight.
+    if (first && !connection_.stream().ReadyToRead()) {
+      net::Waiter::Awaiter readable = connection_.stream().WaitReadable();
+      wait_ = &readable.waiter;
+      co_await readable;
+      wait_ = nullptr;
+      if (timed_out_) break;
+    }
+    if (!worker.MayShake(turn)) {
+      wait_ = &turn;
+      co_await turn.Wait();
+      wait_ = nullptr;
+      worker.LeaveLine(turn);
+      continue;
+    }
+    bool on_write = false;
+    const net::IoStatus status = net::HandshakeStep(connection_.stream(), &on_write);
+    if (status == net::IoStatus::kOk) {
+      timer_.Cancel();
+      CountHandshake();
+      co_return true;
+    }
+    if (status != net::IoStatus::kWouldBlock) break;
+    net::Waiter::Awaiter ready =
+        on_write ? connection_.stream().WaitWritable() : connection_.stream().WaitReadable();
+    wait_ = &ready.waiter;
+    co_await ready;
+    wait_ = nullptr;
+  }
+  timer_.Cancel();
+  if (timed_out_) connection_.listener_stats().downstream_cx_transport_socket_connect_timeout.Add();
+  CountFailure(connection_.listener_stats().ssl, net::FailureOf(connection_.stream()));
+  co_return false;
+}
+
+void ConnectionSetup::CountHandshake() {
+  observe::TlsStats* stats = connection_.listener_stats().ssl;
+  if (stats == nullptr) return;
+  const net::TlsFacts facts = net::FactsOf(connection_.stream(), false);
+  observe::CountHandshake(*stats, facts.version, facts.cipher, facts.curve,
+                          facts.signature_algorithm);
+  if (facts.resumed) stats->session_reused.Add();
+  if (!facts.presented) stats->no_certificate.Add();
 }
 
 // ---- listener filters

@@ -51,6 +51,8 @@ class ConnectionSetup {
   // One filter, over everything that has arrived.
   Verdict Look(const config::ListenerFilter& filter, std::string_view bytes);
   Verdict InspectTls(const config::TlsInspectorFilter& filter, std::string_view bytes);
+  net::Task<bool> ShakeHands(std::uint64_t timeout_ms);
+  void CountHandshake();
   static void OnTimeout(void* self);
 
   ServerConnection& connection_;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <utility>
 
+#include "net/tls_server.h"
 #include "proxy/server_connection.h"
 
 namespace sluice::proxy {
@@ -96,6 +97,10 @@ bool ServerConnection::ChooseChain(const std::shared_ptr<const config::Listener>
   }
   entry_ = context_.EntryFor(listener, *chain);
   return true;
+}
+
+void ServerConnection::BeginTls(std::shared_ptr<const net::TlsServerContext> context) {
+  stream_ = net::NewTlsServerStream(context_.loop(), std::move(stream_), std::move(context));
 }
 
 void ServerConnection::Start(std::shared_ptr<const config::Listener> listener) {

@@ -44,6 +44,9 @@ class ServerConnection {
   Detected& detected();
   // False: no chain takes this connection.
   bool ChooseChain(const std::shared_ptr<const config::Listener>& listener);
+  const ListenerEntry& entry() const { return *entry_; }
+  // From here on stream() is the TLS stream over what it was.
+  void BeginTls(std::shared_ptr<const net::TlsServerContext> context);
 
   // ---- for sessions
   // Of the snapshot that is current now.

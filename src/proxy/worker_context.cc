@@ -225,6 +225,45 @@ void WorkerContext::Unlink(ServerConnection& connection) {
   }
 }
 
+// ---- TLS of clients
+
+void WorkerContext::SetTls(std::string_view listener, std::shared_ptr<const TlsChains> chains) {
+  if (chains == nullptr) {
+    if (const auto it = tls_.find(listener); it != tls_.end()) tls_.erase(it);
+  } else {
+    tls_.insert_or_assign(std::string(listener), std::move(chains));
+  }
+}
+
+std::shared_ptr<const net::TlsServerContext> WorkerContext::TlsFor(
+    const ListenerEntry& entry) const {
+  const auto listener = tls_.find(entry.name);
+  if (listener == tls_.end()) return nullptr;
+  const auto chain = listener->second->find(entry.chain);
+  return chain == listener->second->end() ? nullptr : chain->second;
+}
+
+bool WorkerContext::MayShake(net::Waiter& waiter) {
+  if (shaken_) {
+    shaking_.push_back(&waiter);
+    return false;
+  }
+  shaken_ = true;
+  options_.loop.Post([this] { NextShake(); });
+  return true;
+}
+
+// In the next turn, after its events.
+void WorkerContext::NextShake() {
+  shaken_ = false;
+  if (shaking_.empty()) return;
+  net::Waiter* next = shaking_.front();
+  shaking_.pop_front();
+  next->Wake();
+}
+
+void WorkerContext::LeaveLine(net::Waiter& waiter) { std::erase(shaking_, &waiter); }
+
 // ---- time
 
 void WorkerContext::ReadWallClock() {

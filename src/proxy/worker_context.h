@@ -6,6 +6,7 @@
 // destroyed every connection must be gone: CloseAll(), then turn the loop until active() is 0.
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <span>
 #include <string>
@@ -24,6 +25,7 @@
 #include "observe/stats.h"
 #include "observe/stream_info.h"
 #include "proxy/snapshot_pin.h"
+#include "proxy/tls_chains.h"
 #include "upstream/clusters.h"
 
 namespace sluice::filters {
@@ -161,6 +163,15 @@ class WorkerContext {
   // Scratch for bytes that are looked at before anything may suspend.
   std::span<char> PeekSpace(std::size_t bytes);
   observe::TlsInspectorStats& tls_inspector_stats();
+  // ---- TLS of clients
+  void SetTls(std::string_view listener, std::shared_ptr<const TlsChains> chains);
+  // Null: a secret is missing.
+  std::shared_ptr<const net::TlsServerContext> TlsFor(const ListenerEntry& entry) const;
+  // One handshake at a time may use the processor in a turn of the loop: the others wait in line,
+  // and every other connection is served in between. True: go on now; else `waiter` is woken.
+  bool MayShake(net::Waiter& waiter);
+  void LeaveLine(net::Waiter& waiter);
+
   base::WallTime WallNow();     // From loop().now(); at most a second's drift between readings.
   std::string_view DateText();  // IMF-fixdate of now.
   std::uint64_t NextId() { return next_id_ += 1; }
@@ -177,11 +188,15 @@ class WorkerContext {
   // Entries whose chain is not in the current snapshot any more: their connections drain.
   void DropGoneChains();
   void ReadWallClock();
+  void NextShake();
 
   WorkerOptions options_;
   SnapshotHolder snapshots_;
   using Chains = base::StringMap<LocalPtr<ListenerEntry>>;
   base::StringMap<Chains> entries_;  // By listener and key of the chain.
+  base::StringMap<std::shared_ptr<const TlsChains>> tls_;
+  std::deque<net::Waiter*> shaking_;  // In line.
+  bool shaken_ = false;               // In this turn.
   std::vector<char> peek_space_;
   observe::TlsInspectorStats* tls_inspector_stats_ = nullptr;
   base::StringSet draining_listeners_;

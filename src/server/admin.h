@@ -18,6 +18,7 @@
 #include "observe/registry.h"
 #include "server/certificate_expiries.h"
 #include "server/config_thread.h"
+#include "server/listener_tls.h"
 #include "server/listeners.h"
 #include "server/options.h"
 #include "upstream/main_clusters.h"
@@ -54,6 +55,8 @@ struct AdminSources {
   observe::ServerStats& stats;
   observe::LogWriter& log_writer;
   CertificateExpiries expiries{};  // Admin thread.
+  // What listeners show and whom they trust.
+  std::function<std::shared_ptr<const ListenerCertificatesView>()> listener_certificates{};
 };
 
 class Admin {

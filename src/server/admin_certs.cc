@@ -1,4 +1,4 @@
-// /certs: the certificates that clusters are configured with. envoy-behaviour.md 5.7.
+// /certs: the certificates that listeners and clusters are configured with. envoy-behaviour.md 5.7.
 #include <algorithm>
 
 #include "observe/time_format.h"
@@ -39,6 +39,7 @@ class CertsWriter {
     });
     std::ranges::sort(clusters_, {},
                       [](const auto& cluster) -> const std::string& { return cluster->name; });
+    if (sources.listener_certificates) listeners_ = sources.listener_certificates();
   }
 
   bool Next(std::string& chunk) {
@@ -49,6 +50,10 @@ class CertsWriter {
       begun_ = true;
     }
     while (chunk.size() < kPieceBytes) {
+      if (listeners_ != nullptr && next_listener_ < listeners_->size()) {
+        WriteListener((*listeners_)[next_listener_++]);
+        continue;
+      }
       if (next_ == clusters_.size()) {
         json_.Close();
         json_.Close();
@@ -56,8 +61,9 @@ class CertsWriter {
       }
       const config::Cluster& cluster = *clusters_[next_++];
       json_.OpenObject();
-      Write("ca_cert", cluster, cluster.tls->ca_pem);
-      Write("cert_chain", cluster, cluster.tls->certificate_pem);
+      const std::string path = base::Cat("<cluster ", cluster.name, ">");
+      Write("ca_cert", path, {cluster.tls->ca_pem});
+      Write("cert_chain", path, {cluster.tls->certificate_pem});
       json_.Close();
     }
     return true;
@@ -73,11 +79,29 @@ class CertsWriter {
     return last_;
   }
 
-  void Write(std::string_view field, const config::Cluster& cluster, const std::string& pem) {
+  void WriteListener(const ListenerCertificates& shown) {
+    json_.OpenObject();
+    const std::string path = base::Cat("<listener ", shown.listener, ">");
+    Write("ca_cert", path, {shown.ca_pem});
+    std::vector<std::string> chains;
+    for (const auto& secret : shown.certificates) {
+      chains.push_back(std::get<config::TlsCertificate>(secret->value).chain_pem);
+    }
+    Write("cert_chain", path, chains);
+    json_.Close();
+  }
+
+  void Write(std::string_view field, const std::string& path,
+             const std::vector<std::string>& pems) {
     json_.OpenList(field);
+    for (const std::string& pem : pems) WriteAll(path, pem);
+    json_.Close();
+  }
+
+  void WriteAll(const std::string& path, const std::string& pem) {
     for (const CertificateInfo& info : Read(pem)) {
       json_.OpenObject();
-      json_.Member("path", base::Cat("<cluster ", cluster.name, ">"));
+      json_.Member("path", path);
       json_.Member("serial_number", info.serial);
       json_.Member("subject", info.subject);
       json_.OpenList("subject_alt_names");
@@ -92,11 +116,12 @@ class CertsWriter {
       json_.Member("expiration_time", Iso(info.expires));
       json_.Close();
     }
-    json_.Close();
   }
 
   const base::WallTime now_;
   std::vector<std::shared_ptr<const config::Cluster>> clusters_;
+  std::shared_ptr<const ListenerCertificatesView> listeners_;
+  std::size_t next_listener_ = 0;
   std::size_t next_ = 0;
   bool begun_ = false;
   std::string text_;

@@ -156,7 +156,12 @@ void UpdateServerGauges(AdminSources& sources) {
   stats.state.Set(static_cast<std::int64_t>(state));
   stats.version.Set(kVersionMajor * 10'000 + kVersionMinor * 100 + kVersionPatch);
   stats.total_connections.Set(sources.registry.GaugeValue("worker.connections").value_or(0));
-  if (const auto first = sources.expiries.First(*sources.clusters())) {
+  std::optional<base::WallTime> first = sources.expiries.First(*sources.clusters());
+  if (sources.listener_certificates) {
+    const auto other = sources.expiries.FirstOfListeners(sources.listener_certificates());
+    if (other && (!first || *other < *first)) first = other;
+  }
+  if (first) {
     stats.days_until_first_cert_expiring.Set(DaysUntil(*first, sources.clock.WallNow()));
   } else if (stats.days_until_first_cert_expiring.Used()) {
     // The last one went. Envoy's value for none: an alert must not go on firing.

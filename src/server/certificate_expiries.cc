@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "server/listener_tls.h"
+
 namespace sluice::server {
 namespace {
 
@@ -46,6 +48,22 @@ std::optional<base::WallTime> CertificateExpiries::First(const upstream::Cluster
   clusters_ = std::move(still);
   texts_.clear();
   return first;
+}
+
+std::optional<base::WallTime> CertificateExpiries::FirstOfListeners(
+    const std::shared_ptr<const ListenerCertificatesView>& listeners) {
+  if (listeners == listeners_) return first_of_listeners_;
+  listeners_ = listeners;
+  first_of_listeners_.reset();
+  for (const ListenerCertificates& shown : *listeners) {
+    Lower(first_of_listeners_, FirstIn(shown.ca_pem));
+    for (const auto& secret : shown.certificates) {
+      Lower(first_of_listeners_,
+            FirstIn(std::get<config::TlsCertificate>(secret->value).chain_pem));
+    }
+  }
+  texts_.clear();
+  return first_of_listeners_;
 }
 
 }  // namespace sluice::server

@@ -9,6 +9,7 @@ Publisher::Publisher(Options options)
     : options_(options),
       stats_(options.registry.Get<observe::ClusterManagerStats>(observe::Scope::kClusterManager, "",
                                                                 observe::Registry::kMainOwner)),
+      secret_files_(options.loop, [this] { OnSecretFile(); }),
       clusters_({options.loop, options.resolver, options.registry, options.random,
                  static_cast<unsigned>(options.workers.size()),
                  [this](const upstream::ClusterParts& parts) {
@@ -30,7 +31,13 @@ Publisher::Publisher(Options options)
                  [this](const std::string& name) {
                    if (batch_ != nullptr) batch_->removed_clusters.push_back(name);
                  }}),
-      listeners_({options.loop, options.registry, options.workers}) {}
+      listeners_({options.loop, options.registry, options.workers}),
+      listener_tls_(secret_files_, options.workers) {}
+
+void Publisher::OnSecretFile() {
+  const std::shared_ptr<const config::Snapshot> current = Current();
+  if (current != nullptr) listener_tls_.Refresh(*current);
+}
 
 void Publisher::Send() {
   std::shared_ptr<const WorkerUpdate> update = std::exchange(batch_, nullptr);
@@ -63,17 +70,22 @@ std::vector<std::pair<std::string, absl::Status>> Publisher::Publish(const xds::
   }
   std::vector<std::pair<std::string, absl::Status>> failed;
   for (const std::string& name : update.changes.listeners) {
-    if (update.snapshot->listeners.Find(name) == nullptr) listeners_.Remove(name);
+    if (update.snapshot->listeners.Find(name) != nullptr) continue;
+    listeners_.Remove(name);
+    listener_tls_.Remove(name);
   }
   for (const std::string& name : update.changes.listeners) {
     const auto* listener = update.snapshot->listeners.FindShared(name);
     if (listener == nullptr) continue;
+    listener_tls_.Set(*listener, *update.snapshot);
     absl::Status status = listeners_.Set(*listener);
     if (status.ok()) continue;
     SLUICE_LOG(kError, kConfig, "listener ", name, ": ", base::MessageOf(status));
     failed.emplace_back(name, std::move(status));
   }
   listeners_.CloseOrphans();
+  if (!update.changes.secrets.empty()) listener_tls_.Refresh(*update.snapshot);
+  secret_files_.Sweep();
   return failed;
 }
 

@@ -10,7 +10,9 @@
 #include <utility>
 #include <vector>
 
+#include "server/listener_tls.h"
 #include "server/listeners.h"
+#include "server/secret_files.h"
 #include "server/worker.h"
 #include "upstream/main_clusters.h"
 #include "xds/assemble.h"
@@ -32,18 +34,22 @@ class Publisher {
   std::vector<std::pair<std::string, absl::Status>> Publish(const xds::Update& update);
 
   Listeners& listeners() { return listeners_; }
+  const ListenerTls& listener_tls() const { return listener_tls_; }
   upstream::MainClusters& clusters() { return clusters_; }
   // The snapshot published last; any thread.
   std::shared_ptr<const config::Snapshot> Current() const;
 
  private:
   void Send();
+  void OnSecretFile();
 
   Options options_;
   observe::ClusterManagerStats& stats_;
   std::shared_ptr<WorkerUpdate> batch_;  // While Publish gathers.
+  SecretFiles secret_files_;
   upstream::MainClusters clusters_;
   Listeners listeners_;
+  ListenerTls listener_tls_;
   mutable base::Mutex mutex_;
   std::shared_ptr<const config::Snapshot> current_ SLUICE_GUARDED_BY(mutex_);
 };

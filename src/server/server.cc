@@ -194,16 +194,26 @@ int Server::Run() {
   w.signals = std::make_unique<net::Signals>(w.loop, [this](int signal) { OnSignal(signal); });
   if (!Begin()) return 1;
   if (w.bootstrap->admin_address) {
-    w.admin = std::make_unique<Admin>(AdminSources{
-        w.clock, w.registry, w.options, *w.bootstrap, w.state, w.healthcheck_failed,
-        w.clock.WallNow(), [&w] { return w.config_thread->View(); },
-        [&w] { return w.publisher->clusters().View(); },
-        [&w] { return w.publisher->listeners().View(); }, [&w] { return w.publisher->Current(); },
-        [&w](bool fail) { w.healthcheck_failed = fail; },
-        [this](AdminSources::Drain how) { DrainListeners(how); },
-        [this, &w] { w.loop.Post([this] { BeginShutdown(false); }); }, [this] { ReopenLogs(); },
-        w.registry.Get<observe::ServerStats>(observe::Scope::kServer, "", kAdminOwner),
-        w.log_writer});
+    w.admin = std::make_unique<Admin>(
+        AdminSources{w.clock,
+                     w.registry,
+                     w.options,
+                     *w.bootstrap,
+                     w.state,
+                     w.healthcheck_failed,
+                     w.clock.WallNow(),
+                     [&w] { return w.config_thread->View(); },
+                     [&w] { return w.publisher->clusters().View(); },
+                     [&w] { return w.publisher->listeners().View(); },
+                     [&w] { return w.publisher->Current(); },
+                     [&w](bool fail) { w.healthcheck_failed = fail; },
+                     [this](AdminSources::Drain how) { DrainListeners(how); },
+                     [this, &w] { w.loop.Post([this] { BeginShutdown(false); }); },
+                     [this] { ReopenLogs(); },
+                     w.registry.Get<observe::ServerStats>(observe::Scope::kServer, "", kAdminOwner),
+                     w.log_writer,
+                     {},
+                     [&w] { return w.publisher->listener_tls().View(); }});
     const absl::StatusOr<base::Address> address = w.admin->Start();
     if (!address.ok()) {
       std::fprintf(stderr, "sluice: admin: %s\n",

@@ -139,6 +139,11 @@ void Worker::Accept(std::uint64_t id, int fd, std::shared_ptr<const config::List
     // Kept for the life of the process: an address' statistics outlive its listeners.
     accepting.stats = &state->shared.registry.Get<observe::ListenerStats>(
         observe::Scope::kListener, accepting.stats_name, state->index);
+    for (const config::FilterChain& chain : accepting.listener->filter_chains) {
+      if (chain.tls == nullptr || accepting.stats->ssl != nullptr) continue;
+      accepting.stats->ssl = &state->shared.registry.Get<observe::TlsStats>(
+          observe::Scope::kListenerTls, accepting.stats_name, state->index);
+    }
     if (accepting.acceptor == nullptr) {
       accepting.acceptor =
           std::make_unique<net::Acceptor>(state->loop, fd, &State::OnAccepted, &accepting);
@@ -156,6 +161,13 @@ void Worker::StopAccepting(std::uint64_t id, net::Loop::Function done) {
     }
     done();
   });
+}
+
+void Worker::SetTls(std::string listener, std::shared_ptr<const proxy::TlsChains> chains) {
+  state_->loop.Post(
+      [state = state_.get(), listener = std::move(listener), chains = std::move(chains)]() mutable {
+        state->context.SetTls(listener, std::move(chains));
+      });
 }
 
 void Worker::BeginDrain(std::string listener) {

@@ -19,6 +19,7 @@
 #include "observe/log_writer.h"
 #include "observe/registry.h"
 #include "proxy/snapshot_pin.h"
+#include "proxy/tls_chains.h"
 #include "upstream/clusters.h"
 
 namespace sluice::server {
@@ -63,6 +64,8 @@ class Worker {
   void Accept(std::uint64_t id, int fd, std::shared_ptr<const config::Listener> listener);
   // Takes what is queued, then stops; `done` runs on the worker.
   void StopAccepting(std::uint64_t id, net::Loop::Function done);
+  // The TLS contexts of a listener's chains; null: it has none any more. New handshakes take them.
+  void SetTls(std::string listener, std::shared_ptr<const proxy::TlsChains> chains);
   // Connections of `listener` ("": all) close after their current exchange.
   void BeginDrain(std::string listener);
   // Resets all connections of the worker.

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "upstream/tls_rules.h"
 
 namespace sluice::upstream {
 namespace {
@@ -69,18 +70,36 @@ std::shared_ptr<const net::TlsClientContext> MainClusters::TlsContext(
     const config::UpstreamTls& tls) {
   // Contexts are shared: each one of the system's CAs costs milliseconds and megabytes.
   std::string key;
-  for (const std::string_view part :
-       {std::string_view(tls.ca_pem), std::string_view(tls.certificate_pem),
-        std::string_view(tls.private_key_pem)}) {
-    base::Append(key, part.size(), ":", part);
+  const auto add = [&key](std::string_view part) { base::Append(key, part.size(), ":", part); };
+  for (const std::string& part :
+       {tls.ca_pem, tls.certificate_pem, tls.private_key_pem, tls.rules.crl_pem,
+        tls.parameters.ciphers, tls.parameters.curves, tls.parameters.signature_algorithms}) {
+    add(part);
   }
+  for (const auto* pins : {&tls.rules.spki_sha256, &tls.rules.certificate_sha256}) {
+    base::Append(key, pins->size(), ".");
+    for (const std::string& pin : *pins) add(pin);
+  }
+  base::Append(key, tls.rules.allow_expired ? 1 : 0, tls.rules.only_leaf_crl ? 1 : 0, ".",
+               tls.rules.verify_depth_max, ".");
   base::Append(key, tls.verify ? 1 : 0, ".", tls.version_min, ".", tls.version_max);
   for (const std::string& protocol : tls.alpn) base::Append(key, ".", protocol);
   std::weak_ptr<const net::TlsClientContext>& known = tls_contexts_[key];
   if (auto context = known.lock()) return context;
-  auto made =
-      net::NewTlsClientContext({tls.ca_pem, tls.verify, tls.certificate_pem, tls.private_key_pem,
-                                tls.version_min, tls.version_max, tls.alpn});
+  net::TlsClientOptions options;
+  options.ca_pem = tls.ca_pem;
+  options.verify = tls.verify;
+  options.certificate_pem = tls.certificate_pem;
+  options.private_key_pem = tls.private_key_pem;
+  options.version_min = tls.version_min;
+  options.version_max = tls.version_max;
+  options.alpn = tls.alpn;
+  options.ciphers = tls.parameters.ciphers;
+  options.curves = tls.parameters.curves;
+  options.signature_algorithms = tls.parameters.signature_algorithms;
+  options.verification = RulesOf(tls.rules);
+  options.verification.accept_untrusted = false;  // `verify` says that.
+  auto made = net::NewTlsClientContext(options);
   if (!made.ok()) {
     SLUICE_LOG(kError, kUpstream, "TLS context: ", base::MessageOf(made.status()));
     return nullptr;

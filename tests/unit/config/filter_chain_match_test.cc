@@ -60,8 +60,10 @@ TEST(FilterChainIndex, AnEmptyMatchTakesEverything) {
 }
 
 TEST(FilterChainIndex, TheMostSpecificServerNameWins) {
-  const std::vector<FilterChainMatch> chains = {Names({"*.example.org"}), Names({"a.example.org"}),
-                                                Names({"*.b.example.org", "other.test"}), {}};
+  const std::vector<FilterChainMatch> chains = {Names({"*.example.org"}),
+                                                Names({"a.example.org"}),
+                                                Names({"*.b.example.org", "other.test"}),
+                                                {}};
   EXPECT_EQ(Find(chains, {.name = "a.example.org"}), 1U);
   EXPECT_EQ(Find(chains, {.name = "c.example.org"}), 0U);
   EXPECT_EQ(Find(chains, {.name = "x.y.example.org"}), 0U);

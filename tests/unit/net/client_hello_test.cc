@@ -14,7 +14,8 @@ using testing::ElementsAre;
 constexpr std::size_t kMax = 16 * 1024;
 
 TEST(ClientHello, TellsNameAndProtocols) {
-  const std::string bytes = HelloBytes({.name = "WWW.Example.org", .protocols = {"h2", "http/1.1"}});
+  const std::string bytes =
+      HelloBytes({.name = "WWW.Example.org", .protocols = {"h2", "http/1.1"}});
   const ClientHello hello = ParseClientHello(bytes, kMax);
   EXPECT_EQ(hello.step, Step::kHello);
   EXPECT_EQ(hello.server_name, "www.example.org");
