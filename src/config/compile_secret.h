@@ -14,7 +14,7 @@
 
 namespace envoy::extensions::transport_sockets::tls::v3 {
 class CertificateValidationContext;
-class CommonTlsContext;
+class CommonTlsContext;  // lint-ok: the name is Envoy's.
 class SdsSecretConfig;
 class Secret;
 class TlsCertificate;

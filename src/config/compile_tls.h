@@ -9,7 +9,7 @@
 #include <vector>
 
 namespace envoy::extensions::transport_sockets::tls::v3 {
-class CommonTlsContext;
+class CommonTlsContext;  // lint-ok: the name is Envoy's.
 }
 namespace google::protobuf {
 class Any;

@@ -47,6 +47,8 @@ std::vector<std::string> Examples(bool for_control) {
   std::vector<std::string> found;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
     if (entry.path().extension() != ".yaml") continue;
+    // Needs certificates, which its own check makes: tls_test.cc runs that.
+    if (entry.path().parent_path().filename() == "tls") continue;
     const bool apps = entry.path().stem().string().starts_with("apps");
     if (apps == for_control) found.push_back(entry.path().string());
   }

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 
 #include "base/strings.h"
@@ -413,6 +414,20 @@ TEST_F(Tls, CertsListsWhatListenersShow) {
   EXPECT_THAT(certs.body, HasSubstr("\"days_until_expiration\": \"9\""));
   EXPECT_THAT(proxy.Admin("GET", "/config_dump").body,
               testing::Not(HasSubstr("BEGIN PRIVATE KEY")));
+}
+
+TEST(TlsExample, ItsCheckPasses) {
+  const auto variable = [](const char* name, const char* otherwise) {
+    const char* value = std::getenv(name);
+    return std::string(value == nullptr ? otherwise : value);
+  };
+  const auto free_port = [] { return Socket::Listen().local_port(); };
+  const Outcome check = Shell(base::Cat(
+      "HTTPS_PORT=", free_port(), " HTTP_PORT=", free_port(), " ADMIN_PORT=", free_port(), " sh '",
+      variable("SLUICE_SOURCE_DIR", SLUICE_SOURCE_DIR), "/examples/tls/check.sh' '",
+      variable("SLUICE_BIN_DIR", SLUICE_BIN_DIR), "/sluice'"));
+  EXPECT_EQ(check.status, 0) << check.out;
+  EXPECT_THAT(check.out, HasSubstr("ok: two sites"));
 }
 
 }  // namespace

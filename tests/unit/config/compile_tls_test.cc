@@ -232,19 +232,27 @@ TEST(CompileUpstreamTls, RefusesWhatItCannotCheck) {
   ExpectError(common(R"(validation_context { trust_chain_verification: ACCEPT_UNTRUSTED
       match_typed_subject_alt_names { san_type: DNS matcher { exact: "a" } } })"),
               kCommon + "validation_context.match_typed_subject_alt_names: not checked");
-  ExpectError(common("validation_context { crl {} }"),
-              kCommon + "validation_context.crl: not supported");
+  ExpectError(common("validation_context { crl { inline_string: 'x' } }"),
+              kCommon + "validation_context.crl: says nothing without trusted_ca");
+  ExpectError(common("validation_context { verify_certificate_spki: 'x' }"),
+              kCommon + "validation_context.verify_certificate_spki: no SHA-256");
+  ExpectError(common("validation_context { verify_certificate_hash: '0g' }"),
+              kCommon + "validation_context.verify_certificate_hash: no SHA-256");
+  ExpectError(common("validation_context { max_verify_depth { value: 101 } }"),
+              kCommon + "validation_context.max_verify_depth: at most 100");
   ExpectError(common("tls_certificate_sds_secret_configs {}"),
-              kCommon + "tls_certificate_sds_secret_configs: not supported; use");
+              kCommon + "tls_certificate_sds_secret_configs: not supported towards");
   ExpectError(common("validation_context_sds_secret_config {}"),
-              kCommon + "validation_context_sds_secret_config: not supported; use");
+              kCommon + "validation_context_sds_secret_config: not supported towards");
+  ExpectError(common("combined_validation_context {}"),
+              kCommon + "combined_validation_context: not supported towards");
   ExpectError(common("tls_params { tls_maximum_protocol_version: TLSv1_1 }"),
               kCommon + "tls_params.tls_maximum_protocol_version: TLS 1.0 and 1.1 are broken");
   ExpectError(common("tls_params { tls_minimum_protocol_version: TLSv1_3 "
                      "tls_maximum_protocol_version: TLSv1_2 }"),
               kCommon + "tls_params.tls_minimum_protocol_version: above");
   ExpectError(common("tls_params { cipher_suites: 'x' }"),
-              kCommon + "tls_params.cipher_suites: not supported");
+              kCommon + "tls_params.cipher_suites: 'x' is not known");
   ExpectError(FromText<Context>(R"(sni: "a b")"), kPath + "sni: 'a b' is no DNS name");
   ExpectError(FromText<Context>("sni: 'a.b' auto_host_sni: true"),
               kPath + "auto_host_sni: not supported; set sni");

@@ -192,7 +192,7 @@ TEST(TypeRegistry, ResolvesByWhatFollowsTheLastSlash) {
   EXPECT_EQ(FindMessageType(""), nullptr);
   EXPECT_EQ(FindMessageType("x/envoy.extensions.filters.http.rbac.v3.RBAC"), nullptr);
   EXPECT_EQ(FindMessageType("x/google.protobuf.FileDescriptorProto"), nullptr);
-  EXPECT_EQ(FindMessageType("x/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"),
+  EXPECT_EQ(FindMessageType("x/envoy.extensions.transport_sockets.quic.v3.QuicDownstreamTransport"),
             nullptr);
 }
 
