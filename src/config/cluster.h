@@ -66,6 +66,10 @@ struct BreakerLimits {
   std::uint32_t pending_max = 1024;
   std::uint32_t requests_max = 1024;
   std::uint32_t retries_max = 3;
+  // Set: retries in flight may be this part (in millionths) of the requests, but `retries_min` in
+  // any case, instead of retries_max.
+  std::optional<std::uint32_t> retry_budget_millionths;
+  std::uint32_t retries_min = 3;
   bool operator==(const BreakerLimits&) const = default;
 };
 

@@ -132,6 +132,17 @@ void CompileDns(const Proto& proto, const CompileOptions& options, DnsOptions& o
 // ---- limits
 // --------------------------------------------------------------------------------------
 
+void CompileRetryBudget(const clusterv3::CircuitBreakers::Thresholds::RetryBudget& proto,
+                        BreakerLimits& limits, base::FieldErrors& errors) {
+  const double percent = proto.has_budget_percent() ? proto.budget_percent().value() : 20.0;
+  if (!(percent >= 0.0 && percent <= 100.0)) {
+    errors.AddAt("budget_percent", "is out of range; write 0 to 100");
+    return;
+  }
+  limits.retry_budget_millionths = static_cast<std::uint32_t>(percent * 10'000.0);
+  if (proto.has_min_retry_concurrency()) limits.retries_min = proto.min_retry_concurrency().value();
+}
+
 void CompileBreakers(const clusterv3::CircuitBreakers& proto, Cluster& out,
                      base::FieldErrors& errors) {
   const base::FieldErrors::Scope scope(errors, "circuit_breakers");
@@ -152,6 +163,10 @@ void CompileBreakers(const clusterv3::CircuitBreakers& proto, Cluster& out,
     }
     if (thresholds.has_max_requests()) limits.requests_max = thresholds.max_requests().value();
     if (thresholds.has_max_retries()) limits.retries_max = thresholds.max_retries().value();
+    if (thresholds.has_retry_budget()) {
+      const base::FieldErrors::Scope budget_scope(errors, "retry_budget");
+      CompileRetryBudget(thresholds.retry_budget(), limits, errors);
+    }
   }
 }
 

@@ -330,6 +330,8 @@ ForwardAction CompileForward(const ProtoForward& proto, const CompileOptions& op
   action.append_x_forwarded_host = proto.append_x_forwarded_host();
   CompileHash(proto, action, errors);
   CompileDurations(proto, action, errors);
+  // The rule and its reason: proxy/timeouts.cc.
+  action.timeout_spares_streams = !proto.has_timeout() && options.defaults == Defaults::kSafe;
   CompileUpgrades(proto, action, errors);
   return action;
 }

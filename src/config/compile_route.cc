@@ -5,6 +5,7 @@
 #include "base/field_errors.h"
 #include "base/strings.h"
 #include "config/compile_headers.h"
+#include "config/compile_retry.h"
 #include "config/domain_index.h"
 #include "config/path_index.h"
 #include "config/proto_values.h"
@@ -72,10 +73,16 @@ std::shared_ptr<const VirtualHost> CompileVirtualHost(const ProtoHost& proto,
   host->require_tls = CompileRequireTls(proto);
   host->mutations = CompileMutationsBothWays(proto, errors);
   host->per_filter = CompilePerFilter(proto.typed_per_filter_config(), options, errors);
+  const TryPolicy tries = CompileHostTries(proto, limits.mirrors, options, errors);
+  const SharedTryPolicy shared_tries(tries);
   host->routes.reserve(static_cast<std::size_t>(proto.routes_size()));
   for (int i = 0; i < proto.routes_size(); ++i) {
     const Scope scope(errors, "routes", static_cast<std::size_t>(i));
-    host->routes.push_back(CompileRoute(proto.routes(i), limits, options, errors));
+    Route& route =
+        host->routes.emplace_back(CompileRoute(proto.routes(i), limits, options, errors));
+    if (auto* forward = std::get_if<ForwardAction>(&route.action); forward != nullptr) {
+      forward->tries = CompileTries(proto.routes(i), tries, shared_tries, options, errors);
+    }
   }
   IndexRoutes(*host);
   return host;
@@ -110,6 +117,7 @@ RouteTableFrame CompileRouteTableFrame(const ProtoTable& proto, const CompileOpt
   if (proto.has_max_direct_response_body_size_bytes()) {
     frame.limits.direct_body_bytes_max = proto.max_direct_response_body_size_bytes().value();
   }
+  frame.limits.mirrors = CompileTableMirrors(proto, errors);
   return frame;
 }
 

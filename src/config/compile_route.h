@@ -31,6 +31,7 @@ namespace sluice::config {
 // What the table decides for its virtual hosts.
 struct RouteTableLimits {
   std::size_t direct_body_bytes_max = 4096;
+  std::vector<MirrorPolicy> mirrors;
   bool operator==(const RouteTableLimits&) const = default;
 };
 

@@ -98,7 +98,10 @@ bool HeaderMatcher::Matches(const http::RequestHead& head, unsigned worker) cons
   // Two fields of one name are joined here; the capacity stays, so a warm thread allocates nothing.
   thread_local std::string scratch;
   Digits digits;
-  std::optional<std::string_view> value = ValueOf(head, name, scratch, digits);
+  return MatchesValue(ValueOf(head, name, scratch, digits), worker);
+}
+
+bool HeaderMatcher::MatchesValue(std::optional<std::string_view> value, unsigned worker) const {
   if (!value.has_value()) {
     if (!missing_as_empty) return kind == Kind::kPresent && present == invert;
     value = "";

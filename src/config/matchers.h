@@ -68,6 +68,8 @@ struct HeaderMatcher {
 
   // envoy-behaviour.md 2.4: a missing header never matches, also inverted, but for presence rules.
   bool Matches(const http::RequestHead& head, unsigned worker) const;
+  // Nullopt: there is no such header.
+  bool MatchesValue(std::optional<std::string_view> value, unsigned worker) const;
   bool operator==(const HeaderMatcher&) const = default;
 };
 

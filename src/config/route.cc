@@ -44,6 +44,11 @@ void VisitClusters(
       const auto* action = std::get_if<ForwardAction>(&route.action);
       if (action == nullptr) continue;
       if (!action->cluster.empty()) visit(*host, route, action->cluster);
+      if (const TryPolicy* tries = action->tries.get(); tries != nullptr) {
+        for (const MirrorPolicy& mirror : tries->mirrors) {
+          if (!mirror.cluster.empty()) visit(*host, route, mirror.cluster);
+        }
+      }
       for (const WeightedCluster& weighted : action->weighted) {
         if (!weighted.cluster.empty()) visit(*host, route, weighted.cluster);
       }

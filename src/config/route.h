@@ -18,6 +18,7 @@
 #include "base/strings.h"
 #include "config/format.h"
 #include "config/matchers.h"
+#include "config/retry_policy.h"
 #include "config/runtime.h"
 
 namespace sluice::http {
@@ -186,6 +187,9 @@ struct ForwardAction {
   std::optional<std::uint64_t> grpc_timeout_max_ms;
   std::uint64_t grpc_timeout_offset_ms = 0;
   std::vector<UpgradeConfig> upgrades;  // An entry here wins over the HCM's.
+  // Nobody wrote `timeout_ms`, so it is no bound on the length of streams.
+  bool timeout_spares_streams = true;
+  SharedTryPolicy tries;  // With what the virtual host and the table say.
 
   bool operator==(const ForwardAction&) const = default;
 };

@@ -40,9 +40,13 @@
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation.pb.h"
+#include "envoy/extensions/internal_redirect/allow_listed_routes/v3/allow_listed_routes_config.pb.h"
+#include "envoy/extensions/internal_redirect/previous_routes/v3/previous_routes_config.pb.h"
+#include "envoy/extensions/internal_redirect/safe_cross_scheme/v3/safe_cross_scheme_config.pb.h"
 #include "envoy/extensions/path/match/uri_template/v3/uri_template_match.pb.h"
 #include "envoy/extensions/path/rewrite/uri_template/v3/uri_template_rewrite.pb.h"
 #include "envoy/extensions/request_id/uuid/v3/uuid.pb.h"
+#include "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.pb.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/common.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
@@ -115,6 +119,12 @@ std::vector<const pb::Descriptor*> OneTypePerFile() {
       envoy::extensions::path::match::uri_template::v3::UriTemplateMatchConfig::descriptor(),
       envoy::extensions::path::rewrite::uri_template::v3::UriTemplateRewriteConfig::descriptor(),
       envoy::extensions::request_id::uuid::v3::UuidRequestIdConfig::descriptor(),
+      envoy::extensions::internal_redirect::allow_listed_routes::v3::AllowListedRoutesConfig::
+          descriptor(),
+      envoy::extensions::internal_redirect::previous_routes::v3::PreviousRoutesConfig::descriptor(),
+      envoy::extensions::internal_redirect::safe_cross_scheme::v3::SafeCrossSchemeConfig::
+          descriptor(),
+      envoy::extensions::retry::host::previous_hosts::v3::PreviousHostsPredicate::descriptor(),
       envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer::descriptor(),
       envoy::extensions::transport_sockets::tls::v3::TlsCertificate::descriptor(),
       envoy::extensions::transport_sockets::tls::v3::Secret::descriptor(),

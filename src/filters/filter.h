@@ -38,6 +38,7 @@ struct LocalReply {
   std::string details;  // RESPONSE_CODE_DETAILS
   http::Fields fields;  // Added to the reply.
   observe::ResponseFlags flags = 0;
+  std::optional<std::uint32_t> grpc_status;  // Else what `status` maps to.
 };
 
 // A body piece on its way. A filter may edit, empty or grow it (grown ones up to `bytes_max`).

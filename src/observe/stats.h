@@ -21,7 +21,11 @@ namespace sluice::observe {
   C(upstream_rq_total) C(upstream_rq_completed) C(upstream_rq_pending_total)                      \
   C(upstream_rq_pending_overflow) C(upstream_rq_pending_failure_eject) C(upstream_rq_cancelled)   \
   C(upstream_rq_timeout) C(upstream_rq_rx_reset) C(upstream_rq_tx_reset) C(upstream_rq_retry)     \
-  C(upstream_rq_retry_success) C(upstream_rq_max_duration_reached)                                \
+  C(upstream_rq_retry_success) C(upstream_rq_retry_overflow) C(upstream_rq_retry_limit_exceeded)  \
+  C(upstream_rq_retry_backoff_exponential) C(upstream_rq_retry_backoff_ratelimited)               \
+  C(upstream_internal_redirect_succeeded_total) C(upstream_internal_redirect_failed_total)        \
+  C(retry_or_shadow_abandoned) C(upstream_rq_per_try_timeout)                                     \
+  C(upstream_rq_per_try_idle_timeout) C(upstream_rq_max_duration_reached)                         \
   C(upstream_rq_1xx) C(upstream_rq_2xx) C(upstream_rq_3xx) C(upstream_rq_4xx) C(upstream_rq_5xx)  \
   C(lb_healthy_panic) C(upstream_flow_control_paused_reading_total)                               \
   C(upstream_flow_control_resumed_reading_total)                                                  \
@@ -51,6 +55,9 @@ namespace sluice::observe {
   C(downstream_rq_too_large) C(downstream_rq_failed_path_normalization)                           \
   C(downstream_rq_response_before_rq_complete)                                                    \
   C(downstream_rq_ws_on_non_ws_route) C(downstream_rq_redirected_with_normalized_path)            \
+  C(passthrough_internal_redirect_bad_location) C(passthrough_internal_redirect_unsafe_scheme)    \
+  C(passthrough_internal_redirect_too_many_redirects) C(passthrough_internal_redirect_no_route)   \
+  C(passthrough_internal_redirect_predicate)                                                      \
   C(no_route) C(no_cluster) C(rq_direct_response) C(rq_redirect) C(rq_total)                      \
   C(rq_reset_after_downstream_response_started) C(downstream_flow_control_paused_reading_total)   \
   C(downstream_flow_control_resumed_reading_total)                                                \

@@ -10,8 +10,6 @@
 namespace sluice::proxy {
 namespace {
 
-constexpr std::size_t kKeptReplayCapacity = 4096;
-
 // Anew, but strings keep their capacity.
 void Clear(observe::StreamInfo& info) {
   std::string details = std::move(info.response_code_details);
@@ -32,6 +30,7 @@ void Clear(filters::LocalReply& reply) {
   reply.details.clear();
   reply.fields.Clear();
   reply.flags = 0;
+  reply.grpc_status.reset();
 }
 
 }  // namespace
@@ -40,23 +39,32 @@ Exchange::Exchange(WorkerContext& context)
     : context_(context),
       request_resume_(context.loop()),
       response_resume_(context.loop()),
+      backoff_wait_(context.loop()),
+      replay_(context.options().buffers),
       idle_timer_(&OnTimer<FailureKind::kStreamIdleTimeout>, this),
       request_timer_(&OnTimer<FailureKind::kRequestTimeout>, this),
       duration_timer_(&OnTimer<FailureKind::kMaxStreamDuration>, this),
       response_timer_(&OnTimer<FailureKind::kResponseTimeout>, this),
-      commit_timer_(&OnCommitTimer, this) {}
+      commit_timer_(&OnCommitTimer, this),
+      per_try_timer_(&OnPerTryTimeout, this),
+      per_try_idle_timer_(&OnTimer<FailureKind::kPerTryIdleTimeout>, this),
+      backoff_timer_(&OnBackOffOver, this) {}
 
 net::Task<void> Exchange::Run(Downstream& downstream) {
   Begin(downstream);
   BeginTimers();
   Next next = Prepare();
-  while (next == Next::kPaused) {
-    WatchHangup();
-    co_await WaitRequestResume();
-    if (failed_) break;
-    next = reply_.status != 0 ? Next::kReply : FilterRequestHead();
+  while (true) {
+    while (next == Next::kPaused) {
+      WatchHangup();
+      co_await WaitRequestResume();
+      if (failed_) break;
+      next = reply_.status != 0 ? Next::kReply : FilterRequestHead();
+    }
+    if (next == Next::kForward && !failed_) co_await Forward();
+    if (!redirected_ || failed_) break;
+    next = Redirect();
   }
-  if (next == Next::kForward && !failed_) co_await Forward();
   if (!response_started_) co_await SendReply();
   End();
 }
@@ -128,6 +136,7 @@ void Exchange::OnRequestComplete() {
   if (forwarding_ && response_ms_ != 0) {
     response_timer_.Arm(context_.loop().timers(), response_ms_);
   }
+  if (forwarding_) ArmTry();
 }
 
 void Exchange::OnHangup(void* self) {
@@ -147,7 +156,15 @@ void Exchange::Fail(FailureKind kind) {
   failure_ = kind;
   switch (kind) {
     case FailureKind::kResponseTimeout:
-      if (attempt_.has_value()) attempt_->CountTimeout();
+      if (try_->attempt.has_value()) try_->attempt->CountTimeout();
+      break;
+    case FailureKind::kPerTryTimeout:
+      try_->attempt->CountTimeout();
+      try_->attempt->stats().upstream_rq_per_try_timeout.Add();
+      break;
+    case FailureKind::kPerTryIdleTimeout:
+      try_->attempt->CountTimeout();
+      try_->attempt->stats().upstream_rq_per_try_idle_timeout.Add();
       break;
     case FailureKind::kStreamIdleTimeout:
       stats_->downstream_rq_idle_timeout.Add();
@@ -159,14 +176,16 @@ void Exchange::Fail(FailureKind kind) {
       stats_->downstream_rq_max_duration_reached.Add();
       break;
     case FailureKind::kUpstreamMaxStreamDuration:
-      if (attempt_.has_value()) attempt_->stats().upstream_rq_max_duration_reached.Add();
+      if (try_->attempt.has_value()) try_->attempt->stats().upstream_rq_max_duration_reached.Add();
       break;
     default:
       break;
   }
-  if (attempt_.has_value() && attempt_->acquired() && !response_received_) {
-    observe::ClusterStats& cluster = attempt_->stats();
-    const bool theirs = kind == FailureKind::kUpstreamClosed || kind == FailureKind::kUpstreamReset;
+  if (try_->attempt.has_value() && try_->attempt->acquired() && !response_received_) {
+    observe::ClusterStats& cluster = try_->attempt->stats();
+    const bool theirs = kind == FailureKind::kUpstreamClosed ||
+                        kind == FailureKind::kUpstreamReset ||
+                        kind == FailureKind::kUpstreamRefused;
     (theirs ? cluster.upstream_rq_rx_reset : cluster.upstream_rq_tx_reset).Add();
   }
   if (response_started_ && !response_complete_) {
@@ -175,12 +194,14 @@ void Exchange::Fail(FailureKind kind) {
   CloseUpstream();
   WakeRequestDriver();
   response_resume_.Wake();
+  backoff_wait_.Wake();
   // A reply can be sent once the drivers have ended; a response that was begun cannot be mended.
   if (response_started_ || kind == FailureKind::kDownstreamGone) downstream_->Abort();
 }
 
 void Exchange::CloseUpstream() {
-  if (attempt_.has_value()) attempt_->Close();
+  if (try_->attempt.has_value()) try_->attempt->Close();
+  if (hedge_ != nullptr && hedge_->attempt.has_value()) hedge_->attempt->Close();
 }
 
 void Exchange::WakeRequestDriver() {
@@ -270,6 +291,8 @@ void Exchange::End() {
   duration_timer_.Cancel();
   response_timer_.Cancel();
   commit_timer_.Cancel();
+  per_try_timer_.Cancel();
+  per_try_idle_timer_.Cancel();
   if (watching_) downstream_->WatchHangup(nullptr, nullptr);
   info_.end = context_.loop().now();
   if (failed_) {
@@ -290,14 +313,23 @@ void Exchange::End() {
   const WorkerHooks& hooks = context_.options().hooks;
   if (hooks.ended != nullptr) hooks.ended(hooks.owner, info_);
 
-  CloseUpstreamStream();
-  attempt_.reset();
+  try_->Close();
+  try_ = &first_try_;
+  hedge_.reset();
+  race_wanted_ = false;
   log_.reset();
   http_ = nullptr;
   levels_ = {};
   forward_ = nullptr;
   plan_.reset();
   pin_.reset();
+  for (Mirror* mirror : mirrors_) mirror->Detach();
+  mirrors_.clear();
+  retry_credit_.Release();
+  retries_.Clear();
+  times_ = {};
+  tried_hosts_.clear();
+  backoff_wait_.Clear();
   request_resume_.Clear();
   response_resume_.Clear();
   request_resumes_ = response_resumes_ = 0;
@@ -307,10 +339,17 @@ void Exchange::End() {
   response_.Clear();
   failure_ = FailureKind::kLocalReset;
   downstream_writer_.Reset(nullptr, nullptr);
-  replay_.clear();
-  if (replay_.capacity() > kKeptReplayCapacity) replay_.shrink_to_fit();
+  replay_.Consume(replay_.data().size());
+  replay_.Release();
+  replay_trailers_.Clear();
   interims_ = 0;
-  reply_close_ = forward_trailers_ = replay_queued_ = false;
+  reply_close_ = forward_trailers_ = false;
+  replayed_ = redirected_ = spare_streams_ = false;
+  redirects_ = 0;
+  redirect_head_.reset();
+  redirect_routes_.clear();
+  replay_due_ = replay_queued_ = body_end_seen_ = piece_lost_ = false;
+  retry_response_ = timed_out_try_ = fresh_only_ = continued_ = false;
   failed_ = replying_ = watching_ = route_cleared_ = forwarding_ = false;
   keep_replay_ = replaying_ = false;
   request_complete_ = request_end_queued_ = request_sent_ = false;

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,11 +28,13 @@
 #include "proxy/failure.h"
 #include "proxy/h1_writer.h"
 #include "proxy/header_mutation.h"
+#include "proxy/mirror.h"
+#include "proxy/retry.h"
 #include "proxy/snapshot_pin.h"
-#include "proxy/upstream_h1.h"
-#include "proxy/upstream_stream.h"
+#include "proxy/try.h"
 #include "proxy/worker_context.h"
 #include "upstream/pool.h"
+#include "upstream/retry_credit.h"
 
 namespace sluice::proxy {
 
@@ -91,6 +94,9 @@ class Exchange final : public filters::Context {
   void Unpin();
   void Touch() {
     if (idle_ms_ != 0) idle_timer_.Arm(context_.loop().timers(), idle_ms_);
+    if (per_try_idle_timer_.armed()) {
+      per_try_idle_timer_.Arm(context_.loop().timers(), retries_.per_try_idle_ms);
+    }
   }
   // Nothing of the request or response shall be relayed any more.
   bool stopped() const { return failed_ || replying_; }
@@ -107,8 +113,6 @@ class Exchange final : public filters::Context {
   Next PrepareForward(const config::ForwardAction& forward);
   void ChooseWeighted();
   void ChooseHash(const config::ForwardAction& forward);
-  void SetTimers(const config::ForwardAction& forward);
-  void LimitDuration(const config::ForwardAction& forward);
   std::string RewriteHost(const config::ForwardAction& forward) const;
   void RewritePath(const config::ForwardAction& forward);
   Next ReplyDirectly(const config::DirectResponse& direct);
@@ -129,17 +133,61 @@ class Exchange final : public filters::Context {
 
   // ---- forward.cc: tries
   net::Task<void> Forward();
+  void StartMirrors();
   bool StartTry();
   void FailAcquire(upstream::AcquireResult result);
-  void OpenUpstream();
-  void CloseUpstreamStream();
   void StartRequest();
+  void NoteUpstream();
   bool MustContinue() const;
   void QueueContinue();
-  bool Replayable();
-  void PrepareReplay();
   std::uint64_t UpstreamMs() const;
   void FinishTry();
+
+  // ---- try_again.cc: whether and when the next try
+  enum class Again : std::uint8_t { kNo, kAtOnce, kLater };
+  void PlanReplay();
+  Again NextTry();
+  Again RetryUnlessExhausted(const http::ResponseHead* response);
+  bool JudgeResponse();
+  void DiscardResponse();
+  void EndTry();
+  net::Task<void> WaitBackOff();
+  void KeepPiece(std::string_view piece);
+  void AbandonReplay();
+  bool body_kept() const {
+    return request_.body.kind == http::BodyFraming::Kind::kNone || keep_replay_;
+  }
+
+  // ---- hedge.cc: two tries at once
+  struct Racer {
+    enum class Outcome : std::uint8_t { kFailed, kBad, kWon };  // The better the later.
+    Try* runner;
+    http::ResponseHead response;
+    Racer* other = nullptr;
+    Outcome outcome = Outcome::kFailed;
+    bool lost = false;  // It was under way when the other one won.
+    FailureKind failure = FailureKind::kUpstreamClosed;
+    std::uint64_t head_bytes = 0;
+  };
+  bool StartHedge();
+  net::Task<HeadStep> Race();
+  net::Task<void> AwaitRacer(Racer& racer);
+  net::Task<void> RunHedge(Racer& racer);
+  const http::Fields& RequestTrailers() const;
+
+  // ---- redirect.cc: redirects that are followed here
+  void KeepForRedirect();
+  bool FollowRedirect();
+  bool AcceptRedirect(const config::InternalRedirectPolicy& policy, http::RequestHead& target);
+  bool AcceptRedirectRoute(const config::InternalRedirectPolicy& policy);
+  Next Redirect();
+
+  // ---- timeouts.cc
+  void PlanTimeouts();
+  void SetTryFields();
+  void ArmTry();
+  void SpareStream();
+  void SpareTunnel();
 
   // ---- response.cc: from the upstream's first byte to a head for the client
   net::Task<void> DriveResponse();
@@ -150,6 +198,7 @@ class Exchange final : public filters::Context {
   HeadStep TakeInterim();
   bool AcceptUpgrade() const;
   void PrepareResponse();
+  void AddAttemptCount();
   void QueueResponseHead();
 
   // ---- tunnel.cc
@@ -188,6 +237,8 @@ class Exchange final : public filters::Context {
     static_cast<Exchange*>(self)->Fail(kKind);
   }
   static void OnHangup(void* self);
+  static void OnPerTryTimeout(void* self);
+  static void OnBackOffOver(void* self) { static_cast<Exchange*>(self)->backoff_wait_.Wake(); }
   static void OnCommitTimer(void* self) { static_cast<Exchange*>(self)->Unpin(); }
 
   WorkerContext& context_;
@@ -213,15 +264,29 @@ class Exchange final : public filters::Context {
   filters::LocalReply reply_;
   net::Waiter request_resume_;
   net::Waiter response_resume_;
+  net::Waiter* head_wait_ = nullptr;  // What the response driver waits on for a head.
   net::Waiter* body_wait_ = nullptr;  // What the request driver waits on for the client's body.
   unsigned request_resumes_ = 0;
   unsigned response_resumes_ = 0;
 
-  std::optional<upstream::Attempt> attempt_;
-  UpstreamStream* upstream_ = nullptr;  // Once attempt_ has acquired: h1_upstream_.
-  H1Upstream h1_upstream_;
+  Try first_try_;
+  std::unique_ptr<Try> hedge_;  // Made when it is needed.
+  Try* try_ = &first_try_;      // The one that counts.
+  RetryPlan retries_;
+  RequestTimes times_;
+  upstream::RetryCredit retry_credit_;
+  std::unique_ptr<http::RequestHead> redirect_head_;  // As it was before filters and the route.
+  std::vector<std::string> redirect_routes_;          // "FROM TO" of those that were taken.
+  unsigned redirects_ = 0;
+  std::vector<base::Address> tried_hosts_;  // When a retry is to avoid them.
+  net::Waiter backoff_wait_;
+  std::vector<Mirror*> mirrors_;  // Those that still want the request.
   H1Writer downstream_writer_;
-  std::string replay_;         // The request body so far, while it may have to be sent again.
+  // The request body so far (as filters left it), while it may have to be sent again, and its
+  // trailers when filters saw them.
+  net::Buffer replay_;
+  http::Fields replay_trailers_;
+  std::size_t replay_bytes_max_ = 0;
   std::string original_path_;  // Behind info_.original_path.
   std::string kept_names_;     // Behind the names in info_ after Unpin().
   std::string upgrade_;        // The protocol asked for.
@@ -231,22 +296,37 @@ class Exchange final : public filters::Context {
   net::Timer duration_timer_;
   net::Timer response_timer_;
   net::Timer commit_timer_;
+  net::Timer per_try_timer_;
+  net::Timer per_try_idle_timer_;
+  net::Timer backoff_timer_;
   std::uint64_t idle_ms_ = 0;
   std::uint64_t response_ms_ = 0;
   std::uint64_t tunnel_idle_ms_ = 0;
+  std::uint64_t backoff_ms_ = 0;
 
   FailureKind failure_ = FailureKind::kLocalReset;
   unsigned interims_ = 0;
   bool reply_close_ = false;       // The connection ends with the local reply.
   bool forward_trailers_ = false;  // To the client.
-  bool replay_queued_ = false;
+  bool redirected_ = false;        // request_ is what is to be routed next.
+  bool replayed_ = false;          // There was a clean replay.
+  bool spare_streams_ = false;     // The total timeout ends with the head of a stream.
+  bool replay_due_ = false;        // What is in replay_ is to be sent before more is read.
+  bool replay_queued_ = false;     // It is in the stream's queue, by reference.
+  bool body_end_seen_ = false;     // By filters, or without any by the stream.
+  bool piece_lost_ = false;        // A filter held a piece when its try ended.
+  bool race_wanted_ = false;       // hedge_ is to run beside the try.
+  bool retry_response_ = false;    // The response makes place for another try.
+  bool timed_out_try_ = false;     // So did the last try.
+  bool fresh_only_ = false;        // The next try takes no pooled connection.
+  bool continued_ = false;         // The client was told to send its body.
   bool failed_ = false;
   bool replying_ = false;  // A filter's reply takes over.
   bool watching_ = false;
   bool route_cleared_ = false;
   bool forwarding_ = false;
   bool keep_replay_ = false;
-  bool replaying_ = false;
+  bool replaying_ = false;         // It is not the first try.
   bool request_complete_ = false;  // All of it was read.
   bool request_end_queued_ = false;
   bool request_sent_ = false;  // All of it was written upstream.

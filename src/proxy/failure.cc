@@ -39,12 +39,20 @@ FailureReply Describe(FailureKind kind) {
       return Try(503, "connection termination", Flag::kUpstreamConnectionTermination);
     case kUpstreamReset:
       return Try(503, "remote reset", Flag::kUpstreamRemoteReset);
+    case kUpstreamRefused:
+      return Try(503, "remote refused stream reset", Flag::kUpstreamRemoteReset);
     case kUpstreamProtocolError:
       return Try(502, "protocol error", Flag::kUpstreamProtocolError);
     case kLocalReset:
       return Try(503, "local reset", Flag::kLocalReset);
     case kResponseTimeout:
       return Reply(504, "upstream request timeout", "response_timeout",
+                   FlagBit(Flag::kUpstreamRequestTimeout));
+    case kPerTryTimeout:
+      return Reply(504, "upstream request timeout", "upstream_per_try_timeout",
+                   FlagBit(Flag::kUpstreamRequestTimeout));
+    case kPerTryIdleTimeout:
+      return Reply(504, "upstream request timeout", "upstream_per_try_idle_timeout",
                    FlagBit(Flag::kUpstreamRequestTimeout));
     case kStreamIdleTimeout:
       return Reply(408, "stream timeout", "stream_idle_timeout", FlagBit(Flag::kStreamIdleTimeout),

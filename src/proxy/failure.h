@@ -18,9 +18,12 @@ enum class FailureKind : std::uint8_t {
   kConnectTimeout,
   kUpstreamClosed,
   kUpstreamReset,
+  kUpstreamRefused,  // Reset by the upstream before it looked at the request.
   kUpstreamProtocolError,
   kLocalReset,
   kResponseTimeout,
+  kPerTryTimeout,
+  kPerTryIdleTimeout,
   kStreamIdleTimeout,
   kRequestTimeout,
   kRequestHeaderTimeout,

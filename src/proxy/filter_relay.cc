@@ -1,5 +1,7 @@
 // Bodies through filters: a piece at a time, each flushed before the next is read, because a filter
 // may have put other bytes in its place.
+#include <utility>
+
 #include "proxy/exchange.h"
 
 namespace sluice::proxy {
@@ -19,6 +21,10 @@ net::Task<void> Exchange::WaitResponseResume() {
 // ---- request
 
 net::Task<void> Exchange::FilterRequest() {
+  if (std::exchange(replay_due_, false)) {  // What the filters have seen of it goes first.
+    try_->stream->QueueBody(replay_.data());
+    if (!co_await FlushUpstream()) co_return;
+  }
   while (!stopped() && !stop_request_) {
     const BodyRead read = NextRequestPiece(true);
     switch (read.step) {
@@ -60,7 +66,10 @@ net::Task<bool> Exchange::PassRequestPiece(std::string_view piece, filters::End 
     if (verdict == filters::Verdict::kContinue) break;
     if (verdict == filters::Verdict::kPause) {
       co_await WaitRequestResume();
-      if (stopped() || stop_request_) co_return false;
+      if (stopped() || stop_request_) {
+        piece_lost_ = true;
+        co_return false;
+      }
       if (reply_.status == 0) continue;
     }
     TakeReply();
@@ -82,12 +91,16 @@ net::Task<bool> Exchange::PassRequestTrailers() {
     if (verdict == filters::Verdict::kContinue) break;
     if (verdict == filters::Verdict::kPause) {
       co_await WaitRequestResume();
-      if (stopped() || stop_request_) co_return false;
+      if (stopped() || stop_request_) {
+        piece_lost_ = true;
+        co_return false;
+      }
       if (reply_.status == 0) continue;
     }
     TakeReply();
     co_return false;
   }
+  if (keep_replay_) replay_trailers_ = trailers;
   QueueRequestEnd(trailers);
   co_return co_await FlushUpstream();
 }
@@ -97,7 +110,7 @@ net::Task<bool> Exchange::PassRequestTrailers() {
 net::Task<void> Exchange::FilterResponse() {
   ArmCommit();
   while (!stopped()) {
-    const BodyRead read = upstream_->ReadBody(downstream_->QueueEmpty());
+    const BodyRead read = try_->stream->ReadBody(downstream_->QueueEmpty());
     switch (read.step) {
       case BodyStep::kPiece:
         if (!co_await PassResponsePiece(read.piece, filters::End::kNo)) co_return;
@@ -105,7 +118,7 @@ net::Task<void> Exchange::FilterResponse() {
       case BodyStep::kEnd: {
         info_.upstream_response_end = context_.loop().now();
         response_received_ = true;
-        http::Fields trailers = upstream_->trailers();
+        http::Fields trailers = try_->stream->trailers();
         // A response without a body has said so with its head.
         if (response_.body.kind != http::BodyFraming::Kind::kNone) {
           const bool passed = trailers.empty() ? co_await PassResponsePiece({}, filters::End::kYes)
@@ -122,7 +135,7 @@ net::Task<void> Exchange::FilterResponse() {
           if (!co_await FlushDownstream()) co_return;
           break;
         }
-        co_await upstream_->WaitRead();
+        co_await try_->stream->WaitRead();
         break;
       case BodyStep::kGone:
       case BodyStep::kReset:

@@ -13,6 +13,8 @@ namespace {
 
 using http::Name;
 
+constexpr std::uint32_t kDeadlineExceeded = 4;
+
 // grpc-message: printable ASCII but '%' as it is, the rest percent-encoded.
 std::string EncodeGrpcMessage(std::string_view text) {
   static constexpr char kHex[] = "0123456789ABCDEF";
@@ -58,6 +60,7 @@ void FailureToReply(FailureKind kind, const FailureContext& context, filters::Lo
   const FailureReply described = Describe(kind);
   reply.status = described.status;
   reply.flags = described.flags;
+  reply.grpc_status.reset();
   if (!described.details.empty() || described.status == 0) {
     reply.body.assign(described.body);
     reply.details.assign(described.details);
@@ -78,6 +81,10 @@ void FailureToReply(FailureKind kind, const FailureContext& context, filters::Lo
     case FailureKind::kStreamIdleTimeout:
     case FailureKind::kMaxStreamDuration:
       if (context.request_complete) reply.status = 504;
+      if (kind == FailureKind::kMaxStreamDuration) reply.grpc_status = kDeadlineExceeded;
+      break;
+    case FailureKind::kUpstreamMaxStreamDuration:
+      reply.grpc_status = kDeadlineExceeded;
       break;
     case FailureKind::kUpstreamOverflow:
       reply.fields.Add("x-envoy-overloaded", "true");
@@ -124,8 +131,9 @@ void ReplyToHead(const filters::LocalReply& reply, const http::RequestHead& requ
     char digits[12];
     // A reply of ours is no answer to a call, whatever its status: 200 is UNKNOWN, never OK.
     constexpr std::uint32_t kUnknown = 2;
-    const std::uint32_t status =
-        reply.status == 200 ? kUnknown : observe::GrpcStatusOfHttp(reply.status);
+    const std::uint32_t status = reply.grpc_status.has_value() ? *reply.grpc_status
+                                 : reply.status == 200         ? kUnknown
+                                                       : observe::GrpcStatusOfHttp(reply.status);
     const auto end = std::to_chars(digits, digits + sizeof(digits), status).ptr;
     head.status = 200;
     head.fields.Add(Name::kContentType, "application/grpc");

@@ -1,7 +1,8 @@
 // Bodies both ways, by reference from the connection's buffer into gathered writes. What cannot be
 // written is not read: back-pressure needs no other means.
+#include <utility>
+
 #include "proxy/exchange.h"
-#include "proxy/retry.h"
 
 namespace sluice::proxy {
 namespace {
@@ -18,12 +19,9 @@ constexpr std::uint64_t kCommitMs = 1000;
 // ---- request
 
 BodyRead Exchange::NextRequestPiece(bool may_read) {
-  if (replaying_ && !tunnel_) {
-    if (replay_queued_ || replay_.empty()) return {BodyStep::kEnd, {}};
-    replay_queued_ = true;
-    return {BodyStep::kPiece, replay_};
+  if (!tunnel_ && (request_.body.kind == Kind::kNone || body_end_seen_)) {
+    return {BodyStep::kEnd, {}};
   }
-  if (request_.body.kind == Kind::kNone && !tunnel_) return {BodyStep::kEnd, {}};
   const BodyRead read = downstream_->ReadBody(may_read);
   if (read.step == BodyStep::kPiece) info_.bytes_received += read.piece.size();
   if (read.step == BodyStep::kEnd) OnRequestComplete();
@@ -31,16 +29,22 @@ BodyRead Exchange::NextRequestPiece(bool may_read) {
 }
 
 void Exchange::QueueRequestPiece(std::string_view piece) {
-  if (keep_replay_ && !replaying_) {
-    keep_replay_ = replay_.size() + piece.size() <= kReplayBytesMax;
-    if (keep_replay_) replay_.append(piece);
-  }
-  upstream_->QueueBody(piece);
+  if (keep_replay_) KeepPiece(piece);
+  for (Mirror* mirror : mirrors_) mirror->Body(piece);
+  try_->stream->QueueBody(piece);
 }
 
 void Exchange::QueueRequestEnd(const http::Fields& trailers) {
   request_end_queued_ = true;
-  upstream_->QueueEnd(trailers);
+  if (!std::exchange(body_end_seen_, true)) {
+    for (Mirror* mirror : mirrors_) mirror->End(trailers);
+  }
+  try_->stream->QueueEnd(trailers);
+}
+
+const http::Fields& Exchange::RequestTrailers() const {
+  if (request_.body.kind == Kind::kNone) return kNoTrailers;
+  return chain_.empty() ? downstream_->request_trailers() : replay_trailers_;
 }
 
 void Exchange::OnRequestSent() {
@@ -50,19 +54,23 @@ void Exchange::OnRequestSent() {
 
 // As much as goes without waiting. kStopped: the request driver has nothing more to do.
 Exchange::Pump Exchange::PumpRequest() {
+  if (std::exchange(replay_due_, false)) {
+    try_->stream->QueueBody(replay_.data());
+    replay_queued_ = true;
+  }
   while (true) {
-    bool blocked = false;
-    while (!blocked && !request_end_queued_ && !upstream_->QueueFull()) {
-      const BodyRead read = NextRequestPiece(upstream_->QueueEmpty());
+    bool blocked = replay_queued_;  // More would move what it refers to.
+    while (!blocked && !request_end_queued_ && !try_->stream->QueueFull()) {
+      const BodyRead read = NextRequestPiece(try_->stream->QueueEmpty());
       switch (read.step) {
         case BodyStep::kPiece:
           QueueRequestPiece(read.piece);
           break;
         case BodyStep::kEnd:
-          QueueRequestEnd(downstream_->request_trailers());
+          QueueRequestEnd(RequestTrailers());
           break;
         case BodyStep::kBlocked:
-          if (upstream_->QueueEmpty()) return Pump::kNeedRead;
+          if (try_->stream->QueueEmpty()) return Pump::kNeedRead;
           blocked = true;
           break;
         case BodyStep::kGone:
@@ -74,8 +82,9 @@ Exchange::Pump Exchange::PumpRequest() {
           return Pump::kStopped;
       }
     }
-    switch (upstream_->Flush()) {
+    switch (try_->stream->Flush()) {
       case net::IoStatus::kOk:
+        replay_queued_ = false;
         break;
       case net::IoStatus::kWouldBlock:
         return Pump::kNeedWrite;
@@ -106,7 +115,7 @@ net::Task<void> Exchange::RelayRequest() {
       }
       case Pump::kNeedWrite:
         stats_->downstream_flow_control_paused_reading_total.Add();
-        co_await upstream_->WaitFlush();
+        co_await try_->stream->WaitFlush();
         stats_->downstream_flow_control_resumed_reading_total.Add();
         break;
     }
@@ -144,7 +153,7 @@ Exchange::Pump Exchange::PumpResponse() {
   while (true) {
     bool blocked = false;
     while (!blocked && !response_end_queued_ && !downstream_->QueueFull()) {
-      const BodyRead read = upstream_->ReadBody(downstream_->QueueEmpty());
+      const BodyRead read = try_->stream->ReadBody(downstream_->QueueEmpty());
       switch (read.step) {
         case BodyStep::kPiece:
           info_.bytes_sent += read.piece.size();
@@ -153,7 +162,7 @@ Exchange::Pump Exchange::PumpResponse() {
         case BodyStep::kEnd:
           info_.upstream_response_end = context_.loop().now();
           response_received_ = true;
-          QueueResponseEnd(forward_trailers_ ? upstream_->trailers() : kNoTrailers);
+          QueueResponseEnd(forward_trailers_ ? try_->stream->trailers() : kNoTrailers);
           break;
         case BodyStep::kBlocked:
           if (downstream_->QueueEmpty()) return Pump::kNeedRead;
@@ -196,10 +205,10 @@ net::Task<void> Exchange::RelayResponse() {
       case Pump::kStopped:
         co_return;
       case Pump::kNeedRead:
-        co_await upstream_->WaitRead();
+        co_await try_->stream->WaitRead();
         break;
       case Pump::kNeedWrite: {
-        observe::ClusterStats& stats = attempt_->stats();
+        observe::ClusterStats& stats = try_->attempt->stats();
         stats.upstream_flow_control_paused_reading_total.Add();
         co_await downstream_->WaitFlush();
         stats.upstream_flow_control_resumed_reading_total.Add();
@@ -214,11 +223,11 @@ net::Task<void> Exchange::RelayResponse() {
 
 net::Task<bool> Exchange::FlushUpstream() {
   while (true) {
-    switch (upstream_->Flush()) {
+    switch (try_->stream->Flush()) {
       case net::IoStatus::kOk:
         co_return true;
       case net::IoStatus::kWouldBlock:
-        co_await upstream_->WaitFlush();
+        co_await try_->stream->WaitFlush();
         if (stopped() || stop_request_) co_return false;
         Touch();
         break;

@@ -18,6 +18,13 @@ bool Exchange::MakeReplyHead(std::string_view& body) {
     if (forward_ != nullptr) context.cluster_not_found_status = forward_->cluster_not_found_status;
     FailureToReply(failure_, context, reply_);
     reply_close_ = Describe(failure_).close;
+    const bool timeout = failure_ == FailureKind::kResponseTimeout ||
+                         failure_ == FailureKind::kPerTryTimeout ||
+                         failure_ == FailureKind::kPerTryIdleTimeout;
+    if (timeout && times_.alt_response) {
+      reply_.status = 204;
+      reply_.body.clear();
+    }
     if (failure_ == FailureKind::kDownstreamProtocolError) {
       ApplyCodecError(downstream_->request_error());
     }
@@ -93,6 +100,7 @@ void Exchange::FinishReplyHead() {
   facts.request_id = request_.fields.Get(http::Name::kXRequestId).value_or("");
   PrepareResponseFields(*http_, facts, response_.fields);
   AddProxyStatus();
+  AddAttemptCount();
   if (response_length_changes_ && response_.body.kind == http::BodyFraming::Kind::kLength) {
     response_.body = {http::BodyFraming::Kind::kChunked, 0};
     response_.has_content_length = false;
@@ -102,7 +110,7 @@ void Exchange::FinishReplyHead() {
 }
 
 net::Task<void> Exchange::SendReply() {
-  if (attempt_.has_value()) FinishTry();
+  if (try_->attempt.has_value()) FinishTry();
   std::string_view body;
   if (!MakeReplyHead(body)) co_return;
   // What ended the request has ended; from here on a failure aborts.

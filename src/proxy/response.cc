@@ -22,6 +22,7 @@ net::Task<void> Exchange::DriveResponse() {
   bool go_on = true;
   HeadStep step = ReadResponseHead();
   if (step != HeadStep::kHead) go_on = step != HeadStep::kStopped && co_await AwaitResponseHead();
+  if (go_on) go_on = !JudgeResponse();
   if (go_on) {
     PrepareResponse();
     if (!chain_.empty()) go_on = co_await FilterResponseHead();
@@ -54,7 +55,13 @@ net::Task<bool> Exchange::AwaitResponseHead() {
         if (!co_await FlushDownstream()) co_return false;
         break;
       case HeadStep::kNeedRead:
-        co_await upstream_->WaitRead();
+        if (race_wanted_) co_return co_await Race() == HeadStep::kHead;
+        {
+          net::Waiter::Awaiter readable = try_->stream->WaitRead();
+          head_wait_ = &readable.waiter;
+          co_await readable;
+          head_wait_ = nullptr;
+        }
         if (stopped()) co_return false;
         break;
     }
@@ -64,8 +71,8 @@ net::Task<bool> Exchange::AwaitResponseHead() {
 
 Exchange::HeadStep Exchange::ReadResponseHead() {
   if (stopped()) return HeadStep::kStopped;
-  const HeadRead read = upstream_->ReadHead(response_);
-  if (!response_begun_ && upstream_->response_begun()) {
+  const HeadRead read = try_->stream->ReadHead(response_);
+  if (!response_begun_ && try_->stream->response_begun()) {
     response_begun_ = true;
     info_.response_begin = context_.loop().now();
   }
@@ -79,10 +86,10 @@ Exchange::HeadStep Exchange::ReadResponseHead() {
       Fail(FailureKind::kUpstreamClosed);
       break;
     case HeadRead::Step::kReset:
-      Fail(FailureKind::kUpstreamReset);
+      Fail(try_->stream->refused() ? FailureKind::kUpstreamRefused : FailureKind::kUpstreamReset);
       break;
     case HeadRead::Step::kBroken:
-      attempt_->stats().upstream_cx_protocol_error.Add();
+      try_->attempt->stats().upstream_cx_protocol_error.Add();
       Fail(FailureKind::kUpstreamProtocolError);
       break;
     case HeadRead::Step::kFull:
@@ -98,7 +105,7 @@ Exchange::HeadStep Exchange::TakeHead() {
       BecomeTunnel();
       return HeadStep::kHead;
     }
-    attempt_->stats().upstream_cx_protocol_error.Add();
+    try_->attempt->stats().upstream_cx_protocol_error.Add();
     Fail(FailureKind::kUpstreamProtocolError);
     return HeadStep::kStopped;
   }
@@ -107,7 +114,7 @@ Exchange::HeadStep Exchange::TakeHead() {
 
 Exchange::HeadStep Exchange::TakeInterim() {
   if (++interims_ > kInterimsMax) {
-    attempt_->stats().upstream_cx_protocol_error.Add();
+    try_->attempt->stats().upstream_cx_protocol_error.Add();
     Fail(FailureKind::kUpstreamProtocolError);
     return HeadStep::kStopped;
   }
@@ -130,8 +137,7 @@ bool Exchange::AcceptUpgrade() const {
 }
 
 void Exchange::PrepareResponse() {
-  attempt_->CountResponse(response_.status);
-  if (replaying_) attempt_->stats().upstream_rq_retry_success.Add();
+  try_->attempt->CountResponse(response_.status);
   info_.response = &response_;
   info_.response_code = response_.status;
   info_.response_code_details.assign("via_upstream");
@@ -158,6 +164,12 @@ net::Task<bool> Exchange::FilterResponseHead() {
   }
 }
 
+void Exchange::AddAttemptCount() {
+  const config::TryPolicy* policy = forward_ == nullptr ? nullptr : forward_->tries.get();
+  if (policy == nullptr || !policy->attempt_count_downstream || info_.attempts == 0) return;
+  response_.fields.Set(http::Name::kXEnvoyAttemptCount, base::Cat(info_.attempts));
+}
+
 void Exchange::QueueResponseHead() {
   using Kind = http::BodyFraming::Kind;
   const base::Monotonic sent = info_.upstream_request_end == base::Monotonic()
@@ -174,12 +186,12 @@ void Exchange::QueueResponseHead() {
     response_.body = {Kind::kChunked, 0};
     response_.has_content_length = false;
   }
+  AddAttemptCount();
   info_.response_code = response_.status;
   if (!request_complete_) stats_->downstream_rq_response_before_rq_complete.Add();
   downstream_->QueueHead(response_, false);
   response_started_ = true;
-  const auto type = response_.fields.Get(http::Name::kContentType);
-  if (type.has_value() && type->starts_with("text/event-stream")) Unpin();
+  SpareStream();
 }
 
 }  // namespace sluice::proxy

@@ -96,6 +96,7 @@ Exchange::Next Exchange::Prepare() {
     stats_->downstream_rq_ws_on_non_ws_route.Add();
     return ReplyWith(FailureKind::kUpgradeRefused);
   }
+  KeepForRedirect();
   MakeChain();
   return FilterRequestHead();
 }
@@ -266,40 +267,9 @@ Exchange::Next Exchange::PrepareForward(const config::ForwardAction& forward) {
     info_.cluster = cluster_name_;
   }
   ChooseHash(forward);
-  SetTimers(forward);
   RewriteRequest(forward);
+  PlanTimeouts();
   return Next::kForward;
-}
-
-void Exchange::SetTimers(const config::ForwardAction& forward) {
-  response_ms_ = forward.timeout_ms;
-  if (forward.idle_timeout_ms.has_value()) {
-    idle_ms_ = *forward.idle_timeout_ms;
-    idle_timer_.Cancel();
-    Touch();  // It may be due before the connection manager's was.
-  }
-  LimitDuration(forward);
-}
-
-void Exchange::LimitDuration(const config::ForwardAction& forward) {
-  std::optional<std::uint64_t> limit = forward.max_stream_duration_ms;
-  if (forward.grpc_timeout_max_ms.has_value()) {
-    const auto text = request_.fields.Get(Name::kGrpcTimeout);
-    const auto asked = text.has_value() ? http::ParseGrpcTimeout(*text) : std::nullopt;
-    if (asked.has_value()) {
-      const std::uint64_t cap = *forward.grpc_timeout_max_ms;
-      std::uint64_t ms = cap != 0 && *asked > cap ? cap : *asked;
-      ms -= std::min(ms, forward.grpc_timeout_offset_ms);
-      request_.fields.Set(Name::kGrpcTimeout, http::GrpcTimeoutText(ms));
-      // Nothing is left: due at once, where 0 would mean never.
-      limit = std::max<std::uint64_t>(ms, 1);
-    }
-  }
-  if (!limit.has_value()) return;
-  duration_timer_.Cancel();
-  if (*limit == 0) return;
-  duration_timer_.Set(&OnTimer<FailureKind::kUpstreamMaxStreamDuration>, this);
-  duration_timer_.Arm(context_.loop().timers(), *limit);
 }
 
 std::string Exchange::RewriteHost(const config::ForwardAction& forward) const {
@@ -352,9 +322,6 @@ void Exchange::RewriteRequest(const config::ForwardAction& forward) {
   if (forward.prefix_rewrite.has_value() || forward.regex_rewrite.has_value() ||
       forward.template_rewrite.has_value() || !forward.path_format.items.empty()) {
     RewritePath(forward);
-  }
-  if (!plan_->suppress_envoy_headers && forward.timeout_ms != 0) {
-    request_.fields.Add(Name::kXEnvoyExpectedRqTimeoutMs, base::Cat(forward.timeout_ms));
   }
   if (request_length_changes_) {
     request_.body = {http::BodyFraming::Kind::kChunked, 0};

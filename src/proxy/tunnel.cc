@@ -8,7 +8,7 @@ void Exchange::BecomeTunnel() {
   tunnel_ = true;
   stats_->downstream_cx_upgrades_total.Add();
   stats_->downstream_cx_upgrades_active.Add(1);
-  response_timer_.Cancel();
+  SpareTunnel();
   if (!forward_->idle_timeout_ms.has_value()) {
     idle_ms_ = tunnel_idle_ms_;
     if (idle_ms_ == 0) idle_timer_.Cancel();
@@ -22,8 +22,9 @@ net::Task<void> Exchange::Tunnel() {
   watching_ = false;
   if (pin_) Unpin();
   downstream_->BecomeTunnel();
-  upstream_->BecomeTunnel();
+  try_->stream->BecomeTunnel();
   request_end_queued_ = request_sent_ = false;
+  keep_replay_ = false;
   net::Task<void> upwards = RelayRequest();
   net::Task<void> downwards = RelayResponse();
   co_await net::Join(context_.loop(), upwards, downwards);

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "proxy/exchange.h"
+#include "proxy/mirror.h"
 #include "proxy/server_connection.h"
 
 namespace sluice::proxy {
@@ -202,6 +203,9 @@ void WorkerContext::CloseAll() {
        connection = connection->next()) {
     connection->Close();
   }
+  for (Mirror* mirror = first_mirror_; mirror != nullptr; mirror = mirror->next()) {
+    mirror->Cancel();
+  }
 }
 
 void WorkerContext::Link(ServerConnection& connection) {
@@ -218,6 +222,10 @@ void WorkerContext::Unlink(ServerConnection& connection) {
     first_ = connection.next();
   }
   if (connection.next() != nullptr) connection.next()->set_previous(connection.previous());
+  CountGone();
+}
+
+void WorkerContext::CountGone() {
   --active_;
   if (active_ == 0 && on_idle_ != nullptr) {
     // Not inline: whoever listens may want to destroy this context.
@@ -263,6 +271,25 @@ void WorkerContext::NextShake() {
 }
 
 void WorkerContext::LeaveLine(net::Waiter& waiter) { std::erase(shaking_, &waiter); }
+
+void WorkerContext::Link(Mirror& mirror) {
+  mirror.set_neighbours(nullptr, first_mirror_);
+  if (first_mirror_ != nullptr) first_mirror_->set_neighbours(&mirror, first_mirror_->next());
+  first_mirror_ = &mirror;
+  ++active_;
+}
+
+void WorkerContext::Unlink(Mirror& mirror) {
+  Mirror* const next = mirror.next();
+  Mirror* const previous = mirror.previous();
+  if (next != nullptr) next->set_neighbours(previous, next->next());
+  if (previous != nullptr) {
+    previous->set_neighbours(previous->previous(), next);
+  } else {
+    first_mirror_ = next;
+  }
+  CountGone();
+}
 
 // ---- time
 

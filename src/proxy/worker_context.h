@@ -36,6 +36,7 @@ class Context;
 namespace sluice::proxy {
 
 class Exchange;
+class Mirror;
 class ServerConnection;
 
 // Seams for tests.
@@ -179,6 +180,9 @@ class WorkerContext {
   std::unique_ptr<Exchange> TakeExchange();
   void GiveExchange(std::unique_ptr<Exchange> exchange);
   void Link(ServerConnection& connection);
+  // Copies of requests count as connections: they outlive exchanges, not this.
+  void Link(Mirror& mirror);
+  void Unlink(Mirror& mirror);
   void Unlink(ServerConnection& connection);
 
  private:
@@ -189,6 +193,7 @@ class WorkerContext {
   void DropGoneChains();
   void ReadWallClock();
   void NextShake();
+  void CountGone();
 
   WorkerOptions options_;
   SnapshotHolder snapshots_;
@@ -202,6 +207,7 @@ class WorkerContext {
   base::StringSet draining_listeners_;
   bool draining_all_ = false;
   ServerConnection* first_ = nullptr;
+  Mirror* first_mirror_ = nullptr;
   std::size_t active_ = 0;
   std::size_t exchanges_ = 0;
   void (*on_idle_)(void*) = nullptr;

@@ -37,6 +37,25 @@ void Cluster::TakeBreaker(std::shared_ptr<SharedBreaker> breaker) {
   pending_ = std::make_unique<Lease>(breaker_->pending, parts_.workers);
 }
 
+// One credit at a time: retries are rare, and the count is exact. A budget is each worker's share
+// of its own requests, so that nobody has to count those of all.
+bool Cluster::TakeRetry() {
+  const config::BreakerLimits& limits = config().breakers[0];
+  if (limits.retry_budget_millionths.has_value()) {
+    const std::uint64_t part = std::uint64_t{requests_->used()} * *limits.retry_budget_millionths;
+    const bool within = (std::uint64_t{retries_} + 1) * 1'000'000 <= part;
+    if (!within && breaker_->retries.taken() >= limits.retries_min) return false;
+  }
+  if (breaker_->retries.Take(1) == 0) return false;
+  ++retries_;
+  return true;
+}
+
+void Cluster::GiveRetry() {
+  --retries_;
+  breaker_->retries.Give(1);
+}
+
 void Cluster::Update(ClusterParts cluster) {
   removed_ = false;
   TakeBreaker(std::move(cluster.breaker));

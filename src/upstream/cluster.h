@@ -86,6 +86,9 @@ class Cluster {
   observe::ClusterStats& stats() { return *stats_; }
   Lease& requests() { return *requests_; }
   Lease& pending() { return *pending_; }
+  // A retry may be made now; each must be given back.
+  bool TakeRetry();
+  void GiveRetry();
 
  private:
   friend class Connection;
@@ -102,6 +105,7 @@ class Cluster {
   std::unique_ptr<Lease> connections_;
   std::unique_ptr<Lease> requests_;
   std::unique_ptr<Lease> pending_;
+  std::uint32_t retries_ = 0;  // In flight, from this worker.
   std::shared_ptr<const HostSet> hosts_;
   std::vector<HostPool*> pools_;  // By index into hosts_->hosts.
   absl::flat_hash_map<base::Address, HostPool*> by_address_;

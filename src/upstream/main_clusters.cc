@@ -1,6 +1,7 @@
 #include "upstream/main_clusters.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/log.h"
 #include "base/status.h"
@@ -131,7 +132,9 @@ void MainClusters::Set(std::shared_ptr<const config::Cluster> cluster) {
   entry.breaker->connections.SetLimit(limits.connections_max);
   entry.breaker->pending.SetLimit(limits.pending_max);
   entry.breaker->requests.SetLimit(limits.requests_max);
-  entry.breaker->retries.SetLimit(limits.retries_max);
+  entry.breaker->retries.SetLimit(limits.retry_budget_millionths.has_value()
+                                      ? std::numeric_limits<std::uint32_t>::max()
+                                      : limits.retries_max);
   if (entry.config->tls) {
     entry.tls = TlsContext(*entry.config->tls);
     entry.tls_broken = entry.tls == nullptr;  // Fails closed: such a cluster has no hosts.

@@ -1,5 +1,7 @@
 #include "upstream/pool.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "upstream/cluster.h"
 
@@ -144,9 +146,16 @@ bool Attempt::Dropped() {
   return *dropped_;
 }
 
+bool Attempt::Avoided(const HostPool& pool) const {
+  return std::find(avoided_.begin(), avoided_.end(), pool.host.address) != avoided_.end();
+}
+
 bool Attempt::ChooseHost() {
   if (pool_ != nullptr) return true;
   HostPool* pool = cluster_.PickHost();
+  for (unsigned i = 0; i < picks_max_ && pool != nullptr && Avoided(*pool); ++i) {
+    pool = cluster_.PickHost();
+  }
   if (pool == nullptr) return false;
   pool_ = cluster_.RefPool(pool);
   HostStats::PerWorker& host = pool_->host.stats->workers[cluster_.parts().worker];
@@ -334,6 +343,10 @@ void Attempt::CountResponse(int status) {
   }
   stats.upstream_rq_code.Add(status);
   stats.upstream_rq_completed.Add();
+  CountRetried(status);
+}
+
+void Attempt::CountRetried(int status) {
   if (pool_ == nullptr) return;
   HostStats::PerWorker& host = pool_->host.stats->workers[cluster_.parts().worker];
   (status >= 500 ? host.rq_error : host.rq_success).Add();

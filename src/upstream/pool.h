@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -80,6 +81,12 @@ class Attempt {
   Attempt(const Attempt&) = delete;
   Attempt& operator=(const Attempt&) = delete;
 
+  // Before acquiring: a host of `hosts` is passed over, up to `picks_max` times. `hosts` must
+  // outlive the acquiring.
+  void Avoid(std::span<const base::Address> hosts, unsigned picks_max) {
+    avoided_ = hosts;
+    picks_max_ = picks_max;
+  }
   // A pooled connection without awaiting anything; false: use Acquire. Never a fresh connection.
   bool TryAcquireIdle();
   // Pooled or fresh, waiting for hosts (first DNS answer), a free connection or the handshake.
@@ -92,6 +99,7 @@ class Attempt {
   bool acquired() const { return connection_ != nullptr; }
   const config::Cluster& config() const;
   observe::ClusterStats& stats();
+  Cluster& cluster() { return cluster_; }
   const Host* host() const;  // The chosen one; null before choosing.
   std::string_view failure_reason() const { return failure_; }
 
@@ -100,6 +108,8 @@ class Attempt {
   void Finish(bool reusable);
   // For statistics per host and cluster: what the try came to.
   void CountResponse(int status);
+  // Of a response that another try takes the place of: the host's alone.
+  void CountRetried(int status);
   void CountTimeout();
 
  private:
@@ -108,6 +118,7 @@ class Attempt {
   bool TakeCredit();
   bool Dropped();
   bool ChooseHost();
+  bool Avoided(const HostPool& pool) const;
   net::Task<AcquireResult> Connect();
   net::Task<Wait> WaitPending(std::uint64_t timeout_ms);
   AcquireResult ConnectFailed();
@@ -123,6 +134,8 @@ class Attempt {
   Attempt* pending_next_ = nullptr;
   Attempt* pending_previous_ = nullptr;
   std::string failure_;
+  std::span<const base::Address> avoided_;
+  unsigned picks_max_ = 0;
   std::uint8_t booking_ = 0;     // Of `connecting_`: Cluster::Booking.
   std::optional<bool> dropped_;  // The dice are rolled once per attempt.
   bool credited_ = false;

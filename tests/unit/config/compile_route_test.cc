@@ -132,7 +132,8 @@ TEST(CompileRouteTable, EveryBadFieldOfActions) {
       {"route { cluster: 'c' upgrade_configs { upgrade_type: 'a' } upgrade_configs { upgrade_type: "
        "'A' } }",
        ".route.upgrade_configs[1].upgrade_type: 'a' is there twice"},
-      {"route { cluster: 'c' retry_policy { } }", ".route.retry_policy: "},
+      {"route { cluster: 'c' retry_policy_typed_config { } }",
+       ".route.retry_policy_typed_config: "},
       {"redirect { }", ".redirect: leads back to where it came from"},
       {"redirect { https_redirect: true response_code: 9 }", ".redirect.response_code: "},
       {"redirect { scheme_redirect: 'ht tp' }", ".redirect.scheme_redirect: 'ht tp' is no scheme"},

@@ -45,10 +45,11 @@ TEST(CheckFields, NamesARefusedFieldByItsPathAndSaysWhatToWrite) {
   envoy::config::route::v3::RouteConfiguration table;
   for (int i = 0; i < 4; ++i) table.add_virtual_hosts();
   table.mutable_virtual_hosts(3)->add_routes();
-  table.mutable_virtual_hosts(3)->mutable_routes(0)->mutable_route()->mutable_retry_policy();
-  EXPECT_EQ(Check(table).errors,
-            "virtual_hosts[3].routes[0].route.retry_policy: not supported; leave it out: a request "
-            "is sent again only where a reused connection was already closed");
+  table.mutable_virtual_hosts(3)->mutable_routes(0)->mutable_route()->add_rate_limits();
+  EXPECT_EQ(
+      Check(table).errors,
+      "virtual_hosts[3].routes[0].route.rate_limits: not supported; leave it out: there is no "
+      "rate limiting");
 }
 
 TEST(CheckFields, ReportsEveryRefusedFieldNotOnlyTheFirst) {
@@ -105,11 +106,11 @@ TEST(CheckFields, LooksIntoMapsAndCountsListElements) {
               StartsWith("generic_secret.secrets[\"b\"].watched_directory: not supported"));
 
   envoy::config::route::v3::RouteConfiguration table;
-  for (int i = 0; i < 3; ++i) table.add_virtual_hosts()->add_request_mirror_policies();
-  table.mutable_virtual_hosts(1)->add_request_mirror_policies();
+  for (int i = 0; i < 3; ++i) table.add_virtual_hosts()->add_rate_limits();
+  table.mutable_virtual_hosts(1)->add_rate_limits();
   const Checked result = Check(table);
   for (const char* path : {"virtual_hosts[0]", "virtual_hosts[1]", "virtual_hosts[2]"}) {
-    EXPECT_THAT(result.errors, HasSubstr(base::Cat(path, ".request_mirror_policies: not supp")));
+    EXPECT_THAT(result.errors, HasSubstr(base::Cat(path, ".rate_limits: not supp")));
   }
   // Once per list, not once per element.
   EXPECT_EQ(base::Split(result.errors, '\n').size(), 3U);

@@ -234,6 +234,52 @@ class Printer {
     for (const UpgradeConfig& upgrade : action.upgrades) {
       Line("upgrade ", upgrade.type, upgrade.enabled ? "" : " disabled");
     }
+    if (action.tries.get() != nullptr) Print(*action.tries.get());
+  }
+
+  void Print(const TryPolicy& tries) {
+    if (tries.retry.has_value()) {
+      const RetryPolicy& retry = *tries.retry;
+      Line("retry on bits ", retry.on, ", ", retry.retries_max, " times, after ",
+           retry.backoff_base_ms, " to ", retry.backoff_max_ms, " ms");
+      const Indent indent(*this);
+      if (retry.per_try_timeout_ms != 0) Line("per try ", retry.per_try_timeout_ms, " ms");
+      if (retry.per_try_idle_timeout_ms != 0) {
+        Line("per try idle ", retry.per_try_idle_timeout_ms, " ms");
+      }
+      for (const ResetHeader& header : retry.reset_headers) {
+        Line("reset header ", header.name, header.unix_time ? " unix time" : " seconds");
+      }
+      if (retry.reset_max_ms != 300'000) Line("reset at most ", retry.reset_max_ms, " ms");
+      for (const std::uint32_t status : retry.statuses) Line("status ", status);
+      for (const HeaderMatcher& matcher : retry.response_headers) Line("response ", Of(matcher));
+      for (const HeaderMatcher& matcher : retry.request_headers) Line("request ", Of(matcher));
+      if (retry.avoid_previous_hosts) Line("not the same host, picks ", retry.host_picks_max);
+    }
+    Flag("hedge on per try timeout", tries.hedge_on_per_try_timeout);
+    for (const MirrorPolicy& mirror : tries.mirrors) {
+      Line("mirror to ", Quoted(mirror.cluster), Quoted(mirror.cluster_header), " ",
+           mirror.fraction.numerator, "/", mirror.fraction.denominator, " ", mirror.fraction.key,
+           mirror.shadow_suffix ? " -shadow" : "", " ", mirror.host_rewrite);
+    }
+    if (tries.redirects.has_value()) Print(*tries.redirects);
+    if (tries.buffer_bytes_max.has_value()) Line("kept bytes ", *tries.buffer_bytes_max);
+    Flag("attempt count upstream", tries.attempt_count_upstream);
+    Flag("attempt count downstream", tries.attempt_count_downstream);
+    Flag("timeout retry header", tries.timeout_retry_header);
+  }
+
+  void Print(const InternalRedirectPolicy& redirects) {
+    Line("follow redirects ", redirects.redirects_max);
+    const Indent indent(*this);
+    for (const std::uint32_t status : redirects.statuses) Line("status ", status);
+    Flag("cross scheme", redirects.cross_scheme);
+    Flag("new routes only", redirects.only_new_routes);
+    Flag("safe cross scheme only", redirects.safe_cross_scheme);
+    if (redirects.allowed.has_value()) {
+      for (const std::string& name : *redirects.allowed) Line("to ", Quoted(name));
+    }
+    for (const std::string& name : redirects.copied_headers) Line("copy ", name);
   }
 
   void Print(const HashPolicy& policy) {

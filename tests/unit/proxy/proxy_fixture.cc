@@ -124,15 +124,18 @@ void ProxyFixture::Publish() {
   listener_ = listener;
   auto snapshot = std::make_shared<config::Snapshot>();
   snapshot->generation = ++generation_;
+  snapshot->runtime = runtime;
   snapshot->listeners.Set("in", listener_);
   if (!http->rds_name.empty()) snapshot->route_tables.Set(http->rds_name, table);
   context_->Adopt(snapshot);
 
-  config::Endpoint endpoint;
-  endpoint.address = *base::Address::ParseIp("10.0.0.1", 80);
-  endpoint.hostname = "upstream.test";
+  std::vector<config::Endpoint> endpoints(hosts);
+  for (unsigned i = 0; i < hosts; ++i) {
+    endpoints[i].address = *base::Address::ParseIp(base::Cat("10.0.0.", i + 1), 80);
+    endpoints[i].hostname = "upstream.test";
+  }
   clusters_->Set({std::make_shared<config::Cluster>(cluster_), nullptr, breaker_,
-                  upstream::BuildHostSet({endpoint}, nullptr, {})});
+                  upstream::BuildHostSet(endpoints, nullptr, {})});
 }
 
 std::shared_ptr<Peer> ProxyFixture::Connect() {
@@ -148,7 +151,9 @@ void ProxyFixture::Settle() {
   for (int turn = 0; turn < 12; ++turn) {
     loop_.RunOnce(0);
     for (const auto& client : clients_) client->Pump(client_bytes_per_turn);
-    for (std::size_t i = 0; i < upstreams_.size(); ++i) upstreams_[i]->Pump();
+    for (std::size_t i = 0; i < upstreams_.size(); ++i) {
+      if (upstreams_[i].get() != stuck) upstreams_[i]->Pump();
+    }
     if (on_turn) on_turn();
   }
 }
@@ -164,9 +169,11 @@ std::string ProxyFixture::Ask(Peer& client, std::string_view request) {
   return client.TakeReceived();
 }
 
-std::unique_ptr<net::Stream> ProxyFixture::FakeConnect(net::Loop& loop, const base::Address&,
+std::unique_ptr<net::Stream> ProxyFixture::FakeConnect(net::Loop& loop,
+                                                       const base::Address& address,
                                                        const net::ConnectOptions&) {
   net::StreamPair pair = net::NewMemoryStreams(loop, g_fixture->options_.stream_capacity);
+  g_fixture->connected.push_back(address.IpText());
   if (g_fixture->refuse_connections) {
     pair.a->Close();
     return std::move(pair.a);
@@ -180,8 +187,8 @@ std::unique_ptr<net::Stream> ProxyFixture::FakeConnect(net::Loop& loop, const ba
 observe::HttpStats& ProxyFixture::stats() {
   return registry_.Get<observe::HttpStats>(observe::Scope::kHttp, "in", 0);
 }
-observe::ClusterStats& ProxyFixture::cluster_stats() {
-  return registry_.Get<observe::ClusterStats>(observe::Scope::kCluster, "c", 0);
+observe::ClusterStats& ProxyFixture::cluster_stats(std::string_view cluster) {
+  return registry_.Get<observe::ClusterStats>(observe::Scope::kCluster, std::string(cluster), 0);
 }
 observe::CorsStats& ProxyFixture::cors_stats() {
   return registry_.Get<observe::CorsStats>(observe::Scope::kCors, "in", 0);
@@ -216,6 +223,7 @@ void ProxyFixture::ExpectAllGone() {
   EXPECT_EQ(listener_stats_.downstream_cx_active.Get(), 0);
   EXPECT_EQ(cluster_stats().upstream_rq_active.Get(), 0);
   EXPECT_EQ(cluster_stats().upstream_rq_pending_active.Get(), 0);
+  EXPECT_EQ(breaker_->retries.taken(), 0U);
   clusters_->CloseIdle();
   Settle();
   EXPECT_EQ(cluster_stats().upstream_cx_active.Get(), 0);

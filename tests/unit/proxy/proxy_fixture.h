@@ -108,15 +108,22 @@ class ProxyFixture {
   std::function<void()> on_turn;
   std::vector<std::shared_ptr<Peer>>& upstreams() { return upstreams_; }
   bool refuse_connections = false;
+  // 10.0.0.1 and on: how many hosts Publish() gives the cluster.
+  unsigned hosts = 1;
+  std::shared_ptr<const config::Runtime> runtime;  // For Publish().
+  Peer* stuck = nullptr;                           // An upstream that does not read.
+  // Whom connections were made to, refused ones too.
+  std::vector<std::string> connected;
   // Pump() of clients: how much they read per turn.
   std::size_t client_bytes_per_turn = ~std::size_t{0};
 
   WorkerContext& context() { return *context_; }
+  upstream::SharedBreaker& breaker() { return *breaker_; }
   upstream::Clusters& clusters() { return *clusters_; }
   net::BufferPool& buffers() { return buffers_; }
   net::Loop& loop() { return loop_; }
   observe::HttpStats& stats();
-  observe::ClusterStats& cluster_stats();
+  observe::ClusterStats& cluster_stats(std::string_view cluster = "c");
   observe::CorsStats& cors_stats();
   observe::ListenerStats& listener_stats() { return listener_stats_; }
   std::vector<Logged>& logged() { return logged_; }
