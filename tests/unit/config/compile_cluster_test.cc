@@ -121,8 +121,8 @@ TEST(CompileCluster, ReadsLimitsAndProtocolOptions) {
   EXPECT_EQ(cluster.connect_timeout_ms, 1U);
   EXPECT_EQ(cluster.connection_buffer_limit_bytes, 4096U);
   EXPECT_EQ(cluster.panic_threshold_percent, 0U);
-  EXPECT_TRUE((cluster.breakers[0] == BreakerLimits{1, 2, 3, 4}));
-  EXPECT_TRUE((cluster.breakers[1] == BreakerLimits{1024, 1024, 9, 3}));
+  EXPECT_TRUE((cluster.breakers[0] == BreakerLimits{1, 2, 3, 4, {}}));
+  EXPECT_TRUE((cluster.breakers[1] == BreakerLimits{1024, 1024, 9, 3, {}}));
   ASSERT_TRUE(cluster.keepalive.has_value());
   EXPECT_TRUE((*cluster.keepalive == TcpKeepalive{3, 60, 0}));
   EXPECT_EQ(cluster.idle_timeout_ms, 4000U);
