@@ -92,7 +92,11 @@ void Exchange::SetTryFields() {
     const auto gone = static_cast<std::uint64_t>(std::max<std::int64_t>(passed, 0));
     expected = gone >= response_ms_ ? 1 : std::min(expected, response_ms_ - gone);
   }
-  fields.Set(Name::kXEnvoyExpectedRqTimeoutMs, base::Cat(expected));
+  if (fields.Has(Name::kXEnvoyExpectedRqTimeoutMs)) {
+    fields.Set(Name::kXEnvoyExpectedRqTimeoutMs, base::Cat(expected));
+  } else {
+    fields.Add(Name::kXEnvoyExpectedRqTimeoutMs, base::Cat(expected));
+  }
 }
 
 // A try's own times: from when the request is complete and has a connection.
