@@ -15,7 +15,7 @@ class Serve : public testing::Test {
  protected:
   Serve() {
     config::Route& direct = fixture_.AddRoute("/direct");
-    direct.action = config::DirectResponse{200, "fine\n"};
+    direct.action = config::DirectResponse{200, "fine\n", {}};
     fixture_.AddRoute("/");
   }
   // Answers every request head that an upstream receives.
