@@ -219,7 +219,7 @@ class ExchangeCase : public testing::TestWithParam<Case> {
     fixture.host().domains = {"a.test", "a.test:80"};
     fixture.AddRoute("/missing", "nobody");
     config::Route& direct = fixture.AddRoute("/direct");
-    direct.action = config::DirectResponse{200, "fine\n"};
+    direct.action = config::DirectResponse{200, "fine\n", {}};
     config::Route& redirect = fixture.AddRoute("/old");
     config::RedirectAction action;
     action.path = "/new";

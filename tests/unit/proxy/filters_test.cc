@@ -172,7 +172,7 @@ class FiltersInExchange : public testing::Test {
   FiltersInExchange() : fixture_(Options(this)) {
     fixture_.http().h1.keep_trailers = true;
     config::Route& other = fixture_.AddRoute("/other");
-    other.action = config::DirectResponse{200, "other"};
+    other.action = config::DirectResponse{200, "other", {}};
     fixture_.AddRoute("/");
     fixture_.Publish();
   }

@@ -99,7 +99,7 @@ TEST_F(Routes, TlsCanBeRequired) {
 
 TEST_F(Routes, ResponsesAreMutatedOursToo) {
   config::Route& direct = fixture_.AddRoute("/direct");
-  direct.action = config::DirectResponse{200, "x"};
+  direct.action = config::DirectResponse{200, "x", {}};
   direct.mutations.response = Stamp("x-level", "route");
   fixture_.host().mutations.response = Stamp("x-level", "host");
   fixture_.table().mutations.response = Stamp("x-level", "table");
@@ -114,10 +114,10 @@ TEST_F(Routes, ResponsesAreMutatedOursToo) {
 
 TEST_F(Routes, ABodysTypeIsPlainOnlyWhenNothingElseIsSaid) {
   config::Route& json = fixture_.AddRoute("/json");
-  json.action = config::DirectResponse{200, "{}"};
+  json.action = config::DirectResponse{200, "{}", {}};
   json.mutations.response = Stamp("content-type", "application/json");
   config::Route& plain = fixture_.AddRoute("/plain");
-  plain.action = config::DirectResponse{200, "text"};
+  plain.action = config::DirectResponse{200, "text", {}};
   fixture_.Publish();
   client_ = fixture_.Connect();
   const std::string typed = fixture_.Ask(*client_, "GET /json HTTP/1.1\r\nHost: a.test\r\n\r\n");
