@@ -239,6 +239,12 @@ absl::Status TlsServerContext::UseAlgorithms() {
       SSL_CTX_set1_groups_list(context_, options_.curves.c_str()) != 1) {
     return TlsRefused("ecdh_curves cannot be used");
   }
+  // AES-128 first, as everybody but OpenSSL: nothing is gained by the longer key but work.
+  if (SSL_CTX_set_ciphersuites(context_,
+                               "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
+                               "TLS_CHACHA20_POLY1305_SHA256") != 1) {
+    return TlsRefused("TLS 1.3 is not available");
+  }
   const std::string& algorithms = options_.signature_algorithms;
   if (!algorithms.empty() && SSL_CTX_set1_sigalgs_list(context_, algorithms.c_str()) != 1) {
     return TlsRefused("signature_algorithms cannot be used");

@@ -1,5 +1,6 @@
 #include "harness/tls_client.h"
 
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -50,6 +51,7 @@ TlsClient::TlsClient(std::uint16_t port, const TlsClientOptions& options)
   if (!socket_.is_open()) return;
   const timeval patience = {5, 0};
   setsockopt(socket_.fd(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+  fcntl(socket_.fd(), F_SETFL, fcntl(socket_.fd(), F_GETFL) & ~O_NONBLOCK);
   SSL_set_fd(ssl_, socket_.fd());
   shaken_ = SSL_connect(ssl_) == 1;
   ERR_clear_error();
