@@ -268,6 +268,8 @@ void CompileDurations(const ProtoForward& proto, ForwardAction& action, base::Fi
   if (proto.has_idle_timeout()) {
     action.idle_timeout_ms = DurationMs(proto.idle_timeout(), "idle_timeout", errors);
   }
+  if (!proto.has_max_stream_duration()) return;
+  action.timeout_ms = 0;  // As Envoy has it: the duration of the stream is the one limit then.
   const ProtoForward::MaxStreamDuration& limits = proto.max_stream_duration();
   const Scope scope(errors, "max_stream_duration");
   if (limits.has_max_stream_duration()) {

@@ -30,36 +30,39 @@ struct Digits {
   char text[24];
 };
 
-// The joined values of a field, or what stands in for fields that a RequestHead keeps elsewhere.
-std::optional<std::string_view> ValueOf(const http::RequestHead& head, std::string_view name,
-                                        std::string& scratch, Digits& digits) {
+// What stands in for fields that a RequestHead keeps elsewhere; nullopt for what it has not got.
+// False: `name` is a field like others.
+bool KeptElsewhere(const http::RequestHead& head, std::string_view name, Digits& digits,
+                   std::optional<std::string_view>& value) {
+  const auto unless_empty = [](const std::string& text) -> std::optional<std::string_view> {
+    if (text.empty()) return std::nullopt;
+    return text;
+  };
+  value = std::nullopt;
   if (name.starts_with(':')) {
-    const auto unless_empty = [](const std::string& text) -> std::optional<std::string_view> {
-      if (text.empty()) return std::nullopt;
-      return text;
-    };
-    if (name == ":path") return unless_empty(head.path);
-    if (name == ":method") return head.method_text;
-    if (name == ":authority") return unless_empty(head.authority);
-    if (name == ":scheme") return unless_empty(head.scheme);
-    return std::nullopt;
+    if (name == ":path") value = unless_empty(head.path);
+    if (name == ":method") value = head.method_text;
+    if (name == ":authority") value = unless_empty(head.authority);
+    if (name == ":scheme") value = unless_empty(head.scheme);
+    return true;
   }
   if (name == "host") {
-    if (head.authority.empty()) return std::nullopt;
-    return head.authority;
+    value = unless_empty(head.authority);
+    return true;
   }
   if (name == "content-length") {
-    if (!head.has_content_length) return std::nullopt;
+    if (!head.has_content_length) return true;
     const std::uint64_t length =
         head.body.kind == http::BodyFraming::Kind::kLength ? head.body.length : 0;
     const auto result = std::to_chars(digits.text, digits.text + sizeof(digits.text), length);
-    return std::string_view(digits.text, static_cast<std::size_t>(result.ptr - digits.text));
+    value = std::string_view(digits.text, static_cast<std::size_t>(result.ptr - digits.text));
+    return true;
   }
   if (name == "transfer-encoding") {
-    if (head.body.kind != http::BodyFraming::Kind::kChunked) return std::nullopt;
-    return "chunked";
+    if (head.body.kind == http::BodyFraming::Kind::kChunked) value = "chunked";
+    return true;
   }
-  return head.fields.GetJoined(name, scratch);
+  return false;
 }
 
 bool InRange(std::string_view value, std::int64_t start, std::int64_t end) {
@@ -72,6 +75,19 @@ bool InRange(std::string_view value, std::int64_t start, std::int64_t end) {
   const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc{} || stop != text.data() + text.size() || text.empty()) return false;
   return number >= start && number < end;
+}
+
+bool ValueMatches(const HeaderMatcher& matcher, std::string_view value, unsigned worker) {
+  using Kind = HeaderMatcher::Kind;
+  switch (matcher.kind) {
+    case Kind::kPresent:
+      return matcher.present;
+    case Kind::kString:
+      return matcher.string.Matches(value, worker);
+    case Kind::kRange:
+      return InRange(value, matcher.range_start, matcher.range_end);
+  }
+  return false;
 }
 
 }  // namespace
@@ -95,30 +111,32 @@ bool StringMatcher::Matches(std::string_view value, unsigned worker) const {
 }
 
 bool HeaderMatcher::Matches(const http::RequestHead& head, unsigned worker) const {
-  // Two fields of one name are joined here; the capacity stays, so a warm thread allocates nothing.
-  thread_local std::string scratch;
   Digits digits;
-  return MatchesValue(ValueOf(head, name, scratch, digits), worker);
+  std::optional<std::string_view> value;
+  bool missing = true;
+  bool matches = false;
+  if (KeptElsewhere(head, name, digits, value)) {
+    missing = !value.has_value();
+    matches = !missing && ValueMatches(*this, *value, worker);
+  } else {
+    // Each on its own: a client must not hide a value behind a comma.
+    for (const http::Field field : head.fields) {
+      if (field.name != name) continue;
+      missing = false;
+      matches = ValueMatches(*this, field.value, worker);
+      if (matches) break;
+    }
+  }
+  if (missing) {
+    if (!missing_as_empty) return kind == Kind::kPresent && present == invert;
+    matches = ValueMatches(*this, "", worker);
+  }
+  return matches != invert;
 }
 
 bool HeaderMatcher::MatchesValue(std::optional<std::string_view> value, unsigned worker) const {
-  if (!value.has_value()) {
-    if (!missing_as_empty) return kind == Kind::kPresent && present == invert;
-    value = "";
-  }
-  bool matches = false;
-  switch (kind) {
-    case Kind::kPresent:
-      matches = present;
-      break;
-    case Kind::kString:
-      matches = string.Matches(*value, worker);
-      break;
-    case Kind::kRange:
-      matches = InRange(*value, range_start, range_end);
-      break;
-  }
-  return matches != invert;
+  if (!value.has_value() && !missing_as_empty) return kind == Kind::kPresent && present == invert;
+  return ValueMatches(*this, value.value_or(""), worker) != invert;
 }
 
 bool QueryMatcher::Matches(std::string_view path, unsigned worker) const {

@@ -12,7 +12,7 @@ constexpr std::size_t kTemplateBytesMax = 256;
 constexpr std::size_t kNameBytesMax = 16;
 constexpr std::size_t kVariablesMax = 5;
 // What one segment of a path is made of, as a class of RE2.
-constexpr std::string_view kSegmentBytes = "a-zA-Z0-9-._~%!$&'()+,;:@=";
+constexpr std::string_view kSegmentBytes = "a-zA-Z0-9-._~%!$&'()*+,;:@=";
 
 bool IsAlphanumeric(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');

@@ -295,6 +295,7 @@ void Exchange::RewritePath(const config::ForwardAction& forward) {
     const bool usable =
         observe::RenderHeaderValue(forward.path_format, info_, context_.WallNow(), path) &&
         path.starts_with('/') && path.find_first_of(" #") == std::string::npos;
+    path.append(request_.path, request_.PathWithoutQuery().size());
     if (!usable || path == request_.path) return;
     request_.path = std::move(path);
   } else if (!config::RewritePath(*levels_.route, request_, context_.options().worker)) {

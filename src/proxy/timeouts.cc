@@ -28,7 +28,11 @@ using http::Name;
 // What a gRPC client's own deadline comes to. Never 0, which would be none: due at once.
 std::optional<std::uint64_t> GrpcDeadlineMs(const config::ForwardAction& forward,
                                             const http::Fields& fields) {
-  if (!forward.grpc_timeout_max_ms.has_value()) return std::nullopt;
+  const auto type = fields.Get(Name::kContentType);
+  if (!forward.grpc_timeout_max_ms.has_value() || !type.has_value() ||
+      !http::IsGrpcContentType(*type)) {
+    return std::nullopt;
+  }
   const auto text = fields.Get(Name::kGrpcTimeout);
   if (!text.has_value()) return std::nullopt;
   const std::optional<std::uint64_t> asked = http::ParseGrpcTimeout(*text);

@@ -60,7 +60,7 @@ constexpr char kRoutes[] = R"yaml(- name: all
         pattern: { regex: "^/host-path/([^/]+).*$" }
         substitution: "\\1.internal"
   - match: { prefix: /formats }
-    route: { cluster: app, path_rewrite: "/new%REQ(:PATH)%", host_rewrite: "%REQ(X-Host)%.internal" }
+    route: { cluster: app, path_rewrite: "/new%PATH(NQ)%", host_rewrite: "%REQ(X-Host)%.internal" }
   - match: { prefix: /sticky }
     route:
       cluster: app
@@ -207,10 +207,14 @@ TEST_F(Routing, NamesAreWrittenInProperCase) {
 }
 
 TEST_F(Routing, GrpcTimeoutsAreCappedAndShortened) {
-  Get("/grpc-timeout", "grpc-timeout: 10S\r\n");
+  constexpr std::string_view kGrpc = "content-type: application/grpc\r\ngrpc-timeout: ";
+  Get("/grpc-timeout", std::string(kGrpc) + "10S\r\n");
   EXPECT_EQ(app_.LastRequest().Header("grpc-timeout"), "1500m");
-  Get("/grpc-timeout", "grpc-timeout: 900m\r\n");
-  EXPECT_EQ(app_.LastRequest().Header("grpc-timeout"), "400m");
+  EXPECT_EQ(app_.LastRequest().Count("x-envoy-expected-rq-timeout-ms"), 0U);
+  Get("/grpc-timeout", std::string(kGrpc) + "5400m\r\n");
+  EXPECT_EQ(app_.LastRequest().Header("grpc-timeout"), "1500m");
+  Get("/grpc-timeout", "grpc-timeout: 10S\r\n");
+  EXPECT_EQ(app_.LastRequest().Header("grpc-timeout"), "10S") << "it is no call";
 }
 
 }  // namespace

@@ -53,8 +53,7 @@ TEST(CompileRouteTable, EveryBadFieldOfMatches) {
       {"path_separated_prefix: '/a?b'", ".path_separated_prefix: '/a?b' holds"},
       {"safe_regex { regex: '(' }", ".safe_regex.regex: not a valid RE2 expression"},
       {"safe_regex { }", ".safe_regex.regex: an empty regular expression"},
-      {"connect_matcher { }", ".connect_matcher: "},
-      {"prefix: '/' runtime_fraction { }", ".runtime_fraction: "},
+      {"prefix: '/' runtime_fraction { }", ".runtime_fraction.default_value: is required"},
       {"prefix: '/' headers { name: '' }", ".headers[0].name: '' is no header name"},
       {"prefix: '/' headers { name: 'a b' }", ".headers[0].name: 'a b' is no header name"},
       {"prefix: '/' headers { name: 'a' prefix_match: '' }", ".headers[0].prefix_match: is empty"},
@@ -72,7 +71,7 @@ TEST(CompileRouteTable, EveryBadFieldOfMatches) {
       {"prefix: '/' query_parameters { }", ".query_parameters[0].name: has 0 bytes"},
       {"prefix: '/' query_parameters { name: 'a' string_match { safe_regex { regex: '[' } } }",
        ".query_parameters[0].string_match.safe_regex.regex: not a valid"},
-      {"prefix: '/' cookies { }", ".cookies: "},
+      {"prefix: '/' cookies { name: 'a' }", ".cookies[0].string_match: is required"},
   };
   for (const Case& c : cases) {
     EXPECT_THAT(
@@ -92,7 +91,7 @@ TEST(CompileRouteTable, EveryBadFieldOfActions) {
       {"filter_action { }", ".filter_action: "},
       {"route { }", ".route: no destination; write cluster"},
       {"route { cluster: '' }", ".route.cluster: is empty"},
-      {"route { cluster_header: 'x' }", ".route.cluster_header: "},
+      {"route { cluster_header: 'a b' }", ".route.cluster_header: 'a b' is no header name"},
       {"route { weighted_clusters { } }", ".route.weighted_clusters.clusters: is empty"},
       {"route { weighted_clusters { clusters { name: 'a' weight { } } } }",
        ".route.weighted_clusters.clusters: Sum of weights"},

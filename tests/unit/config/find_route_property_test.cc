@@ -38,7 +38,7 @@ class Generator {
         host->domains.push_back(domains[at]);
         domains.erase(domains.begin() + static_cast<std::ptrdiff_t>(at));
       }
-      const std::size_t routes = 1 + Below(45);
+      const std::size_t routes = 1 + Below(60);
       for (std::size_t k = 0; k < routes; ++k) host->routes.push_back(MakeRoute());
       IndexRoutes(*host);
       table.virtual_hosts.push_back(host);
@@ -65,7 +65,7 @@ class Generator {
     }
     head.scheme = "http";
     if (Chance(80)) head.fields.Add("x-host", Pick({"a.x", "b.x", "q", "A.x:80"}));
-    if (Chance(60))
+    if (Chance(90))
       head.fields.Add("cookie", Pick({"c=1", "d=1; c=ab", "c=\"12\"; c=2", "cc=1", ""}));
     if (Chance(80)) head.fields.Add("x-a", Pick({"", "1", "12", "ab", "AB", "ba", "1", "12"}));
     if (Chance(60)) head.fields.Add("x-b", Pick({"2", "1", "12", "ab", "-1"}));
@@ -129,7 +129,7 @@ class Generator {
     if (Chance(10)) match.headers.push_back(MakeHeader());
     if (Chance(35)) match.query.push_back(MakeQuery());
     match.grpc = Chance(12);
-    if (Chance(15)) match.cookies.push_back(MakeCookie());
+    if (Chance(20)) match.cookies.push_back(MakeCookie());
     if (Chance(12)) match.tls_presented = Chance(60);
     if (Chance(12)) match.tls_validated = Chance(40);
     if (Chance(25)) {
@@ -178,7 +178,7 @@ class Generator {
     CookieMatcher matcher;
     matcher.name = Pick({"c", "c", "d"});
     matcher.string = MakeString();
-    matcher.invert = Chance(40);
+    matcher.invert = Chance(25);
     return matcher;
   }
 

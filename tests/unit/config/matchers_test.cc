@@ -198,13 +198,23 @@ TEST(HeaderMatcher, AMissingHeaderNeverMatchesATextAlsoInverted) {
   EXPECT_TRUE(matcher.Matches(without, 0));
 }
 
-TEST(HeaderMatcher, ValuesAreJoinedBeforeTheyAreCompared) {
+TEST(HeaderMatcher, LooksAtEachValueOnItsOwn) {
   HeaderMatcher matcher;
   matcher.name = "x-a";
   matcher.kind = HeaderMatcher::Kind::kString;
+  matcher.string.text = "1";
+  const auto both = Request("h", "/", {{"x-a", "2"}, {"x-b", "3"}, {"X-A", "1"}});
+  const auto comma = Request("h", "/", {{"x-a", "1,2"}});
+  const auto other = Request("h", "/", {{"x-a", "2"}, {"x-a", "3"}});
+  EXPECT_TRUE(matcher.Matches(both, 0));
+  EXPECT_FALSE(matcher.Matches(comma, 0));
+  EXPECT_FALSE(matcher.Matches(other, 0));
+  matcher.invert = true;  // None of them may be it.
+  EXPECT_FALSE(matcher.Matches(both, 0));
+  EXPECT_TRUE(matcher.Matches(other, 0));
+  matcher.invert = false;
   matcher.string.text = "1,2";
-  EXPECT_TRUE(matcher.Matches(Request("h", "/", {{"x-a", "1"}, {"x-b", "3"}, {"X-A", "2"}}), 0));
-  EXPECT_FALSE(matcher.Matches(Request("h", "/", {{"x-a", "1"}}), 0));
+  EXPECT_TRUE(matcher.Matches(comma, 0));
 }
 
 TEST(HeaderMatcher, RangesAreHalfOpenAndNeedANumber) {
