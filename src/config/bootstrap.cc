@@ -11,6 +11,7 @@
 #include "config/compile_access_log.h"
 #include "config/compile_address.h"
 #include "config/compile_headers.h"
+#include "config/compile_secret.h"
 #include "config/proto_values.h"
 #include "config/yaml_to_proto.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
@@ -53,6 +54,7 @@ class Compiler {
       const Scope scope(errors_, "static_resources");
       CompileClusters(proto.static_resources(), out);
       CompileListeners(proto.static_resources(), out);
+      CompileSecrets(proto.static_resources(), out);
     }
     CompileDynamic(proto, out);
     CheckStaticClusters(proto, errors_);
@@ -66,6 +68,7 @@ class Compiler {
     Proto rest = proto;
     rest.mutable_static_resources()->clear_listeners();
     rest.mutable_static_resources()->clear_clusters();
+    rest.mutable_static_resources()->clear_secrets();
     CheckMessage(rest, options_, errors_);
   }
 
@@ -138,6 +141,20 @@ class Compiler {
                                 "' as existing listener; use another port"));
       }
       out.listeners.push_back({std::move(listener), Bytes(proto.listeners(i))});
+    }
+  }
+
+  void CompileSecrets(const Proto::StaticResources& proto, Bootstrap& out) {
+    absl::flat_hash_set<std::string> names;
+    for (int i = 0; i < proto.secrets_size(); ++i) {
+      const Scope scope(errors_, "secrets", static_cast<std::size_t>(i));
+      if (!names.insert(proto.secrets(i).name()).second) {
+        errors_.AddAt("name", base::Cat("'", base::Printable(proto.secrets(i).name()),
+                                        "' names two secrets; give each its own"));
+      }
+      if (auto secret = CompileSecret(proto.secrets(i), options_, errors_)) {
+        out.secrets.push_back(std::move(secret));
+      }
     }
   }
 

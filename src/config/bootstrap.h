@@ -15,6 +15,7 @@
 #include "config/cluster.h"
 #include "config/compile.h"
 #include "config/listener.h"
+#include "config/secret.h"
 
 namespace sluice::base {
 class FieldErrors;
@@ -54,6 +55,7 @@ struct Bootstrap {
   std::vector<AccessLog> admin_access_logs;
   std::vector<StaticResource<Listener>> listeners;
   std::vector<StaticResource<Cluster>> clusters;
+  std::vector<std::shared_ptr<const Secret>> secrets;
   std::optional<AdsSource> ads;
   bool lds = false;  // dynamic_resources.lds_config says ads.
   bool cds = false;

@@ -22,6 +22,40 @@ namespace hcmv3 = envoy::extensions::filters::network::http_connection_manager::
 using Proto = hcmv3::HttpConnectionManager;
 using Hcm = HttpConnectionManager;
 
+ClientCertHeader CompileClientCert(const Proto& proto, base::FieldErrors& errors) {
+  using Mode = ClientCertHeader::Mode;
+  ClientCertHeader out;
+  switch (proto.forward_client_cert_details()) {
+    case Proto::FORWARD_ONLY:
+      out.mode = Mode::kForwardOnly;
+      break;
+    case Proto::APPEND_FORWARD:
+      out.mode = Mode::kAppendForward;
+      break;
+    case Proto::SANITIZE_SET:
+      out.mode = Mode::kSanitizeSet;
+      break;
+    case Proto::ALWAYS_FORWARD_ONLY:
+      out.mode = Mode::kAlwaysForwardOnly;
+      break;
+    default:
+      break;  // SANITIZE; other numbers are refused by the field policy.
+  }
+  if (!proto.has_set_current_client_cert_details()) return out;
+  if (out.mode != Mode::kAppendForward && out.mode != Mode::kSanitizeSet) {
+    errors.AddAt("set_current_client_cert_details",
+                 "says nothing with this forward_client_cert_details; write APPEND_FORWARD or "
+                 "SANITIZE_SET there, or leave it out");
+  }
+  const auto& details = proto.set_current_client_cert_details();
+  out.subject = details.subject().value();
+  out.cert = details.cert();
+  out.chain = details.chain();
+  out.dns = details.dns();
+  out.uri = details.uri();
+  return out;
+}
+
 constexpr std::string_view kRouterType = "envoy.extensions.filters.http.router.v3.Router";
 
 // ---- the chain of HTTP filters
@@ -289,6 +323,7 @@ void CompileHeaders(const Proto& proto, Hcm& out, base::FieldErrors& errors) {
   out.xff_trusted_hops = proto.xff_num_trusted_hops();
   out.skip_xff_append = proto.skip_xff_append();
   out.append_x_forwarded_port = proto.append_x_forwarded_port();
+  out.client_cert = CompileClientCert(proto, errors);
   if (proto.has_generate_request_id()) {
     out.generate_request_id = proto.generate_request_id().value();
   }

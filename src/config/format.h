@@ -75,6 +75,7 @@ enum class Operator : std::uint8_t {
   kRouteName,
   kFilterChainName,
   kAccessLogType,
+  kDownstreamTls,  // `text` is the operator's whole name.
   kHostname,
   kEnvironment,
   kLocalReplyBody,

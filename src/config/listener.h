@@ -67,6 +67,21 @@ struct ProxyStatusConfig {
   bool operator==(const ProxyStatusConfig&) const = default;
 };
 
+// x-forwarded-client-cert.
+struct ClientCertHeader {
+  enum class Mode : std::uint8_t {
+    kSanitize,
+    kForwardOnly,
+    kAppendForward,
+    kSanitizeSet,
+    kAlwaysForwardOnly
+  };
+  Mode mode = Mode::kSanitize;
+  // What is told of the client's certificate, beside its hash.
+  bool subject = false, cert = false, chain = false, dns = false, uri = false;
+  bool operator==(const ClientCertHeader&) const = default;
+};
+
 struct HttpConnectionManager {
   enum class ServerHeader : std::uint8_t { kOverwrite, kAppendIfAbsent, kPassThrough };
   enum class Underscores : std::uint8_t { kAllow, kReject, kDrop };
@@ -92,6 +107,7 @@ struct HttpConnectionManager {
   std::uint32_t xff_trusted_hops = 0;
   bool skip_xff_append = false;
   bool append_x_forwarded_port = false;
+  ClientCertHeader client_cert;
   bool generate_request_id = true;
   bool preserve_external_request_id = false;
   bool request_id_in_response = false;

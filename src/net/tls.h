@@ -67,6 +67,8 @@ Task<bool> Handshake(Stream& tls_stream);
 // One flight of a handshake: kWouldBlock: the peer is waited for (*on_write: to read from us).
 // Plain streams are done at once.
 IoStatus HandshakeStep(Stream& tls_stream, bool* on_write);
+// The name the client asked for, as it wrote it; "": none.
+std::string_view ServerNameOf(const Stream& tls_stream);
 // What ALPN chose; empty before the handshake, without ALPN, and for streams without TLS.
 std::string_view NegotiatedProtocol(const Stream& tls_stream);
 

@@ -141,6 +141,13 @@ void DescribeOwn(const X509& own, TlsFacts& out) {
 
 }  // namespace
 
+std::string_view ServerNameOf(const Stream& tls_stream) {
+  const auto* tls = dynamic_cast<const TlsStream*>(&tls_stream);
+  const char* name =
+      tls == nullptr ? nullptr : SSL_get_servername(tls->ssl(), TLSEXT_NAMETYPE_host_name);
+  return name == nullptr ? std::string_view() : std::string_view(name);
+}
+
 TlsFacts FactsOf(const Stream& tls_stream, bool certificates) {
   TlsFacts out;
   const auto* tls = dynamic_cast<const TlsStream*>(&tls_stream);

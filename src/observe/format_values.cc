@@ -15,6 +15,7 @@
 #include "http/path.h"
 #include "observe/format.h"
 #include "observe/time_format.h"
+#include "observe/tls_info.h"
 
 namespace sluice::observe {
 namespace {
@@ -323,13 +324,16 @@ OperatorValue UniqueId(const Context& c) {
 }
 
 OperatorValue AccessLogType(const Context& c) { return Text(c.options.access_log_type); }
+OperatorValue DownstreamTls(const Context& c) {
+  if (const TlsInfo* tls = c.info.DownstreamTls()) AppendTlsValue(*tls, c.item.text, c.scratch);
+  return TextOrMissing(c.scratch);
+}
 
-OperatorValue Hostname(const Context& c) {
+OperatorValue Hostname(const Context&) {
   static const std::string name = [] {
     std::array<char, 256> buffer{};
     return gethostname(buffer.data(), buffer.size() - 1) == 0 ? std::string(buffer.data()) : "";
   }();
-  static_cast<void>(c);
   return TextOrMissing(name);
 }
 
@@ -339,7 +343,6 @@ OperatorValue Environment(const Context& c) {
 }
 
 OperatorValue Literal(const Context& c) { return Text(c.item.text); }
-
 using Row = OperatorValue (*)(const Context&);
 constexpr std::size_t kRowCount = static_cast<std::size_t>(Operator::kReqWithoutQuery) + 1;
 
@@ -406,6 +409,7 @@ constexpr TableRow kRows[] = {
     {Operator::kRouteName, TextOf<&StreamInfo::route_name>},
     {Operator::kFilterChainName, TextOf<&StreamInfo::filter_chain_name>},
     {Operator::kAccessLogType, AccessLogType},
+    {Operator::kDownstreamTls, DownstreamTls},
     {Operator::kHostname, Hostname},
     {Operator::kEnvironment, Environment},
     {Operator::kLocalReplyBody, TextOf<&StreamInfo::local_reply_body>},

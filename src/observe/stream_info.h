@@ -56,6 +56,8 @@ void AppendFlags(ResponseFlags flags, bool long_names, std::string& out);
 // The bit of a short name ("UF"), 0 when there is none such.
 ResponseFlags ParseFlag(std::string_view short_name);
 
+struct TlsInfo;
+
 struct StreamInfo {
   // Downstream connection.
   const base::Address* direct_remote = nullptr;  // The peer.
@@ -65,6 +67,10 @@ struct StreamInfo {
   std::uint64_t stream_id = 0;
   std::string_view filter_chain_name;
   std::string_view requested_server_name;
+  // The client's TLS, made when it is asked for; null: plain text.
+  const TlsInfo* (*tls)(void* owner) = nullptr;
+  void* tls_owner = nullptr;
+  const TlsInfo* DownstreamTls() const { return tls == nullptr ? nullptr : tls(tls_owner); }
 
   // Request and response as the client sees them; null until there is one.
   const http::RequestHead* request = nullptr;

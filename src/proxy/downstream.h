@@ -14,6 +14,10 @@
 #include "proxy/body_read.h"
 #include "proxy/worker_context.h"
 
+namespace sluice::observe {
+struct TlsInfo;
+}
+
 namespace sluice::proxy {
 
 // What does not change while a connection lives.
@@ -24,6 +28,10 @@ struct ConnectionFacts {
   bool tls;
   http::Version protocol;  // Of its heads; HTTP/1.0 and 1.1 are one here.
   bool response_trailers;  // They reach the client.
+  // The connection's TLS; null without.
+  const observe::TlsInfo* (*tls_info)(void* owner) = nullptr;
+  void* tls_owner = nullptr;
+  std::string_view server_name = {};  // That the client asked for; "": none.
 };
 
 class Downstream {

@@ -98,6 +98,9 @@ void Exchange::Begin(Downstream& downstream) {
   info_.direct_remote = &facts.remote;
   info_.local = &facts.local;
   info_.connection_id = facts.id;
+  info_.tls = facts.tls_info;
+  info_.tls_owner = facts.tls_owner;
+  info_.requested_server_name = facts.server_name;
   info_.stream_id = context_.NextId();
   info_.filter_chain_name = plan_->chain->name;
   info_.request = &request_;

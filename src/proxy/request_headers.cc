@@ -8,6 +8,7 @@
 #include "http/hop_by_hop.h"
 #include "http/path.h"
 #include "observe/format.h"
+#include "observe/tls_info.h"
 
 namespace sluice::proxy {
 namespace {
@@ -174,6 +175,56 @@ std::optional<FailureKind> CheckRequestHead(const Http& http, const RequestOrigi
   return FailureKind::kPathRejected;
 }
 
+namespace {
+
+// One element of x-forwarded-client-cert: this connection's.
+std::string ClientCertElement(const config::ClientCertHeader& rules, const observe::TlsInfo& tls) {
+  std::string out;
+  const auto add = [&out](std::string_view text) {
+    base::Append(out, out.empty() ? "" : ";", text);
+  };
+  const auto encoded = [](const std::string& pem) {
+    std::string text;
+    observe::AppendUrlEncodedPem(pem, text);
+    return text;
+  };
+  if (!tls.local_uri_sans.empty()) add(base::Cat("By=", tls.local_uri_sans.front()));
+  if (!tls.fingerprint_sha256.empty()) add(base::Cat("Hash=", tls.fingerprint_sha256));
+  if (rules.cert) add(base::Cat("Cert=\"", encoded(tls.certificate_pem), "\""));
+  if (rules.chain) add(base::Cat("Chain=\"", encoded(tls.chain_pem), "\""));
+  if (rules.subject) add(base::Cat("Subject=\"", tls.subject, "\""));
+  if (rules.uri) add(base::Cat("URI=", tls.uri_sans.empty() ? "" : tls.uri_sans.front()));
+  if (rules.dns) {
+    for (const std::string& name : tls.dns_sans) add(base::Cat("DNS=", name));
+  }
+  // Names are the client's own words: nothing that would end the field.
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return out;
+}
+
+void ForwardClientCert(const config::ClientCertHeader& rules, const observe::StreamInfo& info,
+                       http::Fields& fields) {
+  using Mode = config::ClientCertHeader::Mode;
+  if (rules.mode == Mode::kAlwaysForwardOnly) return;
+  const observe::TlsInfo* tls = rules.mode == Mode::kSanitize ? nullptr : info.DownstreamTls();
+  if (tls == nullptr || !tls->presented) {
+    if (fields.Has(Name::kXForwardedClientCert)) fields.Remove(Name::kXForwardedClientCert);
+    return;
+  }
+  if (rules.mode == Mode::kForwardOnly) return;
+  std::string element = ClientCertElement(rules, *tls);
+  if (rules.mode == Mode::kAppendForward) {
+    std::string scratch;
+    const auto known = fields.GetJoined("x-forwarded-client-cert", scratch);
+    if (known.has_value() && !known->empty()) element = base::Cat(*known, ",", element);
+  }
+  fields.Set(Name::kXForwardedClientCert, element);
+}
+
+}  // namespace
+
 void PrepareRequestFields(const Http& http, const RequestOrigin& origin, base::Random& random,
                           http::RequestHead& head, observe::StreamInfo& info) {
   http::Fields& fields = head.fields;
@@ -195,7 +246,7 @@ void PrepareRequestFields(const Http& http, const RequestOrigin& origin, base::R
   if (!http.scheme.empty()) head.scheme = http.scheme;
   PrepareForwardedPort(http, origin, fields);
   PrepareRequestId(http, random, fields);
-  if (fields.Has(Name::kXForwardedClientCert)) fields.Remove(Name::kXForwardedClientCert);
+  ForwardClientCert(http.client_cert, info, fields);
   if (head.expect_continue && !http.proxy_100_continue) fields.Remove(Name::kExpect);
   if (!http.via.empty()) {
     std::string scratch;

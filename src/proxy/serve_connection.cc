@@ -144,6 +144,53 @@ void ServerConnection::StartSession() {
 
 void ServerConnection::OnServed(void* self) { delete static_cast<ServerConnection*>(self); }
 
+// ---- what is told of it
+
+namespace {
+
+std::unique_ptr<const observe::TlsInfo> Describe(const net::Stream& stream) {
+  net::TlsFacts facts = net::FactsOf(stream, true);
+  auto out = std::make_unique<observe::TlsInfo>();
+  out->version = facts.version;
+  out->cipher = facts.cipher;
+  out->session_id = std::move(facts.session_id);
+  out->presented = facts.presented;
+  out->validated = facts.validated;
+  out->subject = std::move(facts.subject);
+  out->issuer = std::move(facts.issuer);
+  out->serial = std::move(facts.serial);
+  out->fingerprint_sha256 = std::move(facts.fingerprint_sha256);
+  out->fingerprint_sha1 = std::move(facts.fingerprint_sha1);
+  out->certificate_pem = std::move(facts.certificate_pem);
+  out->chain_pem = std::move(facts.chain_pem);
+  out->uri_sans = std::move(facts.uri_sans);
+  out->dns_sans = std::move(facts.dns_sans);
+  out->ip_sans = std::move(facts.ip_sans);
+  out->email_sans = std::move(facts.email_sans);
+  out->valid_from_s = facts.valid_from_s;
+  out->expires_s = facts.expires_s;
+  out->local_subject = std::move(facts.local_subject);
+  out->local_uri_sans = std::move(facts.local_uri_sans);
+  out->local_dns_sans = std::move(facts.local_dns_sans);
+  return out;
+}
+
+}  // namespace
+
+ServerConnection::TlsInfoOf ServerConnection::tls_info() const {
+  if (!stream_->is_tls()) return nullptr;
+  return [](void* self) -> const observe::TlsInfo* {
+    auto& connection = *static_cast<ServerConnection*>(self);
+    if (connection.tls_info_ == nullptr) connection.tls_info_ = Describe(*connection.stream_);
+    return connection.tls_info_.get();
+  };
+}
+
+std::string_view ServerConnection::server_name() const {
+  if (detected_ != nullptr && !detected_->server_name.empty()) return detected_->server_name;
+  return stream_->is_tls() ? net::ServerNameOf(*stream_) : std::string_view();
+}
+
 // ---- afterwards
 
 std::string_view ServerConnection::listener() const {

@@ -38,8 +38,9 @@ observe::HttpStats& H1Server::stats() const { return connection_.stats(); }
 const LocalPtr<ListenerPlan>& H1Server::plan() const { return connection_.plan(); }
 
 ConnectionFacts H1Server::facts() const {
-  return {connection_.remote(), connection_.local(),    connection_.id(),
-          stream().is_tls(),    http::Version::kHttp11, plan()->http->h1.keep_trailers};
+  return {connection_.remote(),   connection_.local(),    connection_.id(),
+          stream().is_tls(),      http::Version::kHttp11, plan()->http->h1.keep_trailers,
+          connection_.tls_info(), &connection_,           connection_.server_name()};
 }
 
 // What is needed of the connection manager while no exchange pins it.

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "net/stream.h"
 #include "observe/stats.h"
+#include "observe/tls_info.h"
 #include "proxy/connection_setup.h"
 #include "proxy/session.h"
 #include "proxy/worker_context.h"
@@ -56,6 +57,10 @@ class ServerConnection {
   void CountHttp();
   // Where it is counted, whatever later snapshots say. REQUIRES: CountHttp().
   observe::HttpStats& stats() { return *http_stats_; }
+  // For facts(): of the client's TLS, null without.
+  using TlsInfoOf = const observe::TlsInfo* (*)(void* connection);
+  TlsInfoOf tls_info() const;
+  std::string_view server_name() const;
   // The client ended it, not we.
   void set_closed_by_client() { closed_by_client_ = true; }
   // It ends in the middle of an exchange.
@@ -88,8 +93,9 @@ class ServerConnection {
   ServerConnection* previous_ = nullptr;
   bool closed_by_client_ = false;
   bool interrupted_ = false;
-  std::unique_ptr<Detected> detected_;      // Null: no listener filter ran.
-  std::unique_ptr<ConnectionSetup> setup_;  // While it waits for something.
+  std::unique_ptr<const observe::TlsInfo> tls_info_;  // Once somebody asked.
+  std::unique_ptr<Detected> detected_;                // Null: no listener filter ran.
+  std::unique_ptr<ConnectionSetup> setup_;            // While it waits for something.
   std::unique_ptr<Session> session_;
 };
 

@@ -257,17 +257,24 @@ bool WorkerContext::MayShake(net::Waiter& waiter) {
     return false;
   }
   shaken_ = true;
-  options_.loop.Post([this] { NextShake(); });
+  PostNextShake();
   return true;
+}
+
+void WorkerContext::PostNextShake() {
+  if (std::exchange(next_shake_posted_, true)) return;
+  options_.loop.Post([this] { NextShake(); });
 }
 
 // In the next turn, after its events.
 void WorkerContext::NextShake() {
-  shaken_ = false;
+  shaken_ = next_shake_posted_ = false;
   if (shaking_.empty()) return;
   net::Waiter* next = shaking_.front();
   shaking_.pop_front();
   next->Wake();
+  // Whoever is woken may have given up meanwhile: the line must not wait for it.
+  if (!shaking_.empty()) PostNextShake();
 }
 
 void WorkerContext::LeaveLine(net::Waiter& waiter) { std::erase(shaking_, &waiter); }

@@ -192,6 +192,7 @@ class WorkerContext {
   // Entries whose chain is not in the current snapshot any more: their connections drain.
   void DropGoneChains();
   void ReadWallClock();
+  void PostNextShake();
   void NextShake();
   void CountGone();
 
@@ -202,6 +203,7 @@ class WorkerContext {
   base::StringMap<std::shared_ptr<const TlsChains>> tls_;
   std::deque<net::Waiter*> shaking_;  // In line.
   bool shaken_ = false;               // In this turn.
+  bool next_shake_posted_ = false;
   std::vector<char> peek_space_;
   observe::TlsInspectorStats* tls_inspector_stats_ = nullptr;
   base::StringSet draining_listeners_;

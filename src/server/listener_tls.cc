@@ -40,8 +40,11 @@ const T* Value(const std::shared_ptr<const config::Secret>& secret) {
 
 }  // namespace
 
-ListenerTls::ListenerTls(SecretFiles& files, std::vector<std::unique_ptr<Worker>>& workers)
-    : files_(files), workers_(workers), view_(std::make_shared<ListenerCertificatesView>()) {}
+ListenerTls::ListenerTls(SecretFiles& files, std::vector<std::unique_ptr<Worker>>& workers,
+                         const std::vector<std::shared_ptr<const config::Secret>>& static_secrets)
+    : files_(files), workers_(workers), view_(std::make_shared<ListenerCertificatesView>()) {
+  for (const auto& secret : static_secrets) static_secrets_.emplace(secret->name, secret);
+}
 
 ListenerTls::~ListenerTls() = default;
 
@@ -49,7 +52,9 @@ std::shared_ptr<const config::Secret> ListenerTls::Find(const config::SecretRef&
                                                         const config::Snapshot& snapshot) {
   if (ref.sds_name.empty()) return files_.Newest(ref.inline_secret);
   const auto* found = snapshot.secrets.FindShared(ref.sds_name);
-  return found == nullptr ? nullptr : files_.Newest(*found);
+  if (found != nullptr) return files_.Newest(*found);
+  const auto fixed = static_secrets_.find(ref.sds_name);
+  return fixed == static_secrets_.end() ? nullptr : files_.Newest(fixed->second);
 }
 
 // False: a secret is missing or of another kind.

@@ -28,7 +28,9 @@ using ListenerCertificatesView = std::vector<ListenerCertificates>;
 
 class ListenerTls {
  public:
-  ListenerTls(SecretFiles& files, std::vector<std::unique_ptr<Worker>>& workers);
+  // `static_secrets` are found where the snapshot has none of the name.
+  ListenerTls(SecretFiles& files, std::vector<std::unique_ptr<Worker>>& workers,
+              const std::vector<std::shared_ptr<const config::Secret>>& static_secrets);
   ~ListenerTls();
 
   // Before the workers accept for this version of the listener.
@@ -53,6 +55,7 @@ class ListenerTls {
 
   SecretFiles& files_;
   std::vector<std::unique_ptr<Worker>>& workers_;
+  base::StringMap<std::shared_ptr<const config::Secret>> static_secrets_;
   base::StringMap<std::unique_ptr<Entry>> entries_;
   mutable base::Mutex view_mutex_;
   std::shared_ptr<const ListenerCertificatesView> view_ SLUICE_GUARDED_BY(view_mutex_);

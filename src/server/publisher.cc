@@ -32,7 +32,7 @@ Publisher::Publisher(Options options)
                    if (batch_ != nullptr) batch_->removed_clusters.push_back(name);
                  }}),
       listeners_({options.loop, options.registry, options.workers}),
-      listener_tls_(secret_files_, options.workers) {}
+      listener_tls_(secret_files_, options.workers, options.static_secrets) {}
 
 void Publisher::OnSecretFile() {
   const std::shared_ptr<const config::Snapshot> current = Current();

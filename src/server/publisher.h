@@ -27,6 +27,7 @@ class Publisher {
     observe::Registry& registry;
     base::Random& random;
     std::vector<std::unique_ptr<Worker>>& workers;
+    std::vector<std::shared_ptr<const config::Secret>> static_secrets = {};
   };
   explicit Publisher(Options options);
 

@@ -139,8 +139,8 @@ bool Server::Begin() {
   for (unsigned i = 0; i < w.options.concurrency; ++i) {
     w.workers.push_back(std::make_unique<Worker>(i, shared));
   }
-  w.publisher = std::make_unique<Publisher>(
-      Publisher::Options{w.loop, *w.resolver, w.registry, w.random, w.workers});
+  w.publisher = std::make_unique<Publisher>(Publisher::Options{
+      w.loop, *w.resolver, w.registry, w.random, w.workers, w.bootstrap->secrets});
   ConfigThread::Options config{
       w.clock, w.registry, *w.bootstrap, CompileOptionsFor(w.options, w.config_stats), {}, {}, {}};
   if (w.bootstrap->ads) {

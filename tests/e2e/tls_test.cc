@@ -16,65 +16,12 @@
 #include "harness/eventually.h"
 #include "harness/proxy.h"
 #include "harness/tls_client.h"
+#include "harness/tls_config.h"
 
 namespace sluice::harness {
 namespace {
 
 using testing::HasSubstr;
-
-std::string Quoted(std::string_view pem) {
-  std::string out;
-  base::AppendJsonString(out, pem);
-  return out;
-}
-
-std::string Certificate(const Identity& identity) {
-  return base::Cat("{ certificate_chain: { inline_string: ", Quoted(identity.certificate_pem),
-                   " }, private_key: { inline_string: ", Quoted(identity.private_key_pem), " } }");
-}
-
-// A chain with a connection manager that answers `body`. `tls`: fields of the context, "": none.
-std::string Chain(std::string_view name, std::string_view match, std::string_view tls,
-                  std::string_view body) {
-  return base::Cat(
-      "    - name: ", name, "\n      filter_chain_match: { ", match, " }\n",
-      tls.empty() ? std::string()
-                  : base::Cat("      transport_socket: { name: tls, typed_config: { \"@type\": "
-                              "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3."
-                              "DownstreamTlsContext, ",
-                              tls, " } }\n"),
-      "      filters:\n"
-      "      - name: hcm\n"
-      "        typed_config:\n"
-      "          \"@type\": type.googleapis.com/envoy.extensions.filters.network."
-      "http_connection_manager.v3.HttpConnectionManager\n"
-      "          stat_prefix: ",
-      name,
-      "\n          route_config: { virtual_hosts: [ { name: a, domains: [\"*\"], routes: [ { "
-      "match: "
-      "{ prefix: / }, direct_response: { status: 200, body: { inline_string: ",
-      body,
-      " } } } ] } ] }\n"
-      "          http_filters: [ { name: router, typed_config: { \"@type\": type.googleapis.com/"
-      "envoy.extensions.filters.http.router.v3.Router } } ]\n");
-}
-
-std::string Bootstrap(const std::vector<std::string>& chains, std::string_view listener = "") {
-  std::string out =
-      "admin: { address: { socket_address: { address: 127.0.0.1, port_value: 0 } } }\n"
-      "static_resources:\n"
-      "  listeners:\n"
-      "  - name: in\n"
-      "    stat_prefix: in\n"
-      "    address: { socket_address: { address: 127.0.0.1, port_value: 0 } }\n";
-  base::Append(out, listener, "    filter_chains:\n");
-  for (const std::string& chain : chains) out += chain;
-  return out;
-}
-
-std::string Common(std::string_view fields) {
-  return base::Cat("common_tls_context: { ", fields, " }");
-}
 
 std::uint64_t Stat(Proxy& proxy, std::string_view name) {
   return proxy.Stat(base::Cat("listener.in.", name)).value_or(0);
@@ -103,10 +50,11 @@ class Tls : public testing::Test {
 
 TEST_F(Tls, ServesHttpsWithModernSettings) {
   const Identity site = ca_.Issue({"DNS:a.test"});
-  Proxy proxy(Bootstrap({Chain("c", "",
-                               Common(base::Cat("alpn_protocols: [http/1.1], tls_certificates: [ ",
-                                                Certificate(site), " ]")),
-                               "hello")}));
+  Proxy proxy(
+      TlsBootstrap({TlsChain("c", "",
+                             TlsFields(base::Cat("alpn_protocols: [http/1.1], tls_certificates: [ ",
+                                                 InlineCertificate(site), " ]")),
+                             "hello")}));
   TlsClient client(proxy.Port(), {.sni = "a.test", .alpn = {"spdy/3", "http/1.1"}});
   ASSERT_TRUE(client.shaken());
   EXPECT_EQ(client.version(), "TLSv1.3");
@@ -132,8 +80,9 @@ TEST_F(Tls, ServesHttpsWithModernSettings) {
 
 TEST_F(Tls, CurlAndOpensslAgree) {
   const Identity site = ca_.Issue({"DNS:a.test"});
-  Proxy proxy(Bootstrap({Chain(
-      "c", "", Common(base::Cat("tls_certificates: [ ", Certificate(site), " ]")), "hello")}));
+  Proxy proxy(TlsBootstrap({TlsChain(
+      "c", "", TlsFields(base::Cat("tls_certificates: [ ", InlineCertificate(site), " ]")),
+      "hello")}));
   const std::uint16_t port = proxy.Port();
   const std::string ca = proxy.directory() + "/ca.pem";
   WriteFile(ca, ca_.pem());
@@ -151,22 +100,23 @@ TEST_F(Tls, CurlAndOpensslAgree) {
 
 TEST_F(Tls, ChainsAndCertificatesAreChosenByName) {
   const auto chain = [](std::string_view name, std::string_view match, const Identity& identity) {
-    return Chain(name, match,
-                 Common(base::Cat("tls_certificates: [ ", Certificate(identity), " ]")), name);
+    return TlsChain(name, match,
+                    TlsFields(base::Cat("tls_certificates: [ ", InlineCertificate(identity), " ]")),
+                    name);
   };
   const Identity a = ca_.Issue({"DNS:a.test"});
   const Identity wild = ca_.Issue({"DNS:*.w.test"});
   const Identity two = ca_.Issue({"DNS:two.test"});
   const Identity two_rsa = ca_.IssueRsa({"DNS:two.test"});
   const Identity three = ca_.Issue({"DNS:three.test", "DNS:*.three.test"});
-  const std::string many =
-      Chain("many", "server_names: [two.test, three.test, \"*.three.test\"]",
-            Common(base::Cat("tls_certificates: [ ", Certificate(two), ", ", Certificate(two_rsa),
-                             ", ", Certificate(three), " ]")),
-            "many");
-  Proxy proxy(Bootstrap({chain("a", "server_names: [a.test]", a),
-                         chain("wild", "server_names: [\"*.w.test\"]", wild), many,
-                         Chain("plain", "transport_protocol: raw_buffer", "", "plain")}));
+  const std::string many = TlsChain(
+      "many", "server_names: [two.test, three.test, \"*.three.test\"]",
+      TlsFields(base::Cat("tls_certificates: [ ", InlineCertificate(two), ", ",
+                          InlineCertificate(two_rsa), ", ", InlineCertificate(three), " ]")),
+      "many");
+  Proxy proxy(TlsBootstrap({chain("a", "server_names: [a.test]", a),
+                            chain("wild", "server_names: [\"*.w.test\"]", wild), many,
+                            TlsChain("plain", "transport_protocol: raw_buffer", "", "plain")}));
   const std::uint16_t port = proxy.Port();
   const auto ask = [port](const std::string& name) {
     TlsClient client(port, {.sni = name});
@@ -200,23 +150,25 @@ TEST_F(Tls, ClientCertificates) {
   const Identity late = clients.Issue({"URI:spiffe://x/alice"}, -7200, -3600);
   const Identity revoked = clients.Issue({"URI:spiffe://x/alice"});
   const auto chain = [&](std::string_view name, std::string_view validation, bool required) {
-    return Chain(name, base::Cat("server_names: [", name, ".test]"),
-                 base::Cat(Common(base::Cat("tls_certificates: [ ", Certificate(site),
-                                            " ], validation_context: { trusted_ca: { "
-                                            "inline_string: ",
-                                            Quoted(clients.pem()), " } ", validation, " }")),
-                           ", require_client_certificate: ", required ? "true" : "false"),
-                 name);
+    return TlsChain(
+        name, base::Cat("server_names: [", name, ".test]"),
+        base::Cat(TlsFields(base::Cat("tls_certificates: [ ", InlineCertificate(site),
+                                      " ], validation_context: { trusted_ca: { "
+                                      "inline_string: ",
+                                      QuotedText(clients.pem()), " } ", validation, " }")),
+                  ", require_client_certificate: ", required ? "true" : "false"),
+        name);
   };
-  const std::string pins = Chain(
+  const std::string pins = TlsChain(
       "pins", "server_names: [pins.test]",
-      base::Cat(Common(base::Cat("tls_certificates: [ ", Certificate(site),
-                                 " ], validation_context: { verify_certificate_spki: [\"",
-                                 KeyPin(eve.certificate_pem), "\"], verify_certificate_hash: [\"",
-                                 CertificateHash(bob.certificate_pem), "\"] }")),
-                ", require_client_certificate: true"),
+      base::Cat(
+          TlsFields(base::Cat("tls_certificates: [ ", InlineCertificate(site),
+                              " ], validation_context: { verify_certificate_spki: [\"",
+                              KeyPin(eve.certificate_pem), "\"], verify_certificate_hash: [\"",
+                              CertificateHash(bob.certificate_pem), "\"] }")),
+          ", require_client_certificate: true"),
       "pins");
-  Proxy proxy(Bootstrap(
+  Proxy proxy(TlsBootstrap(
       {chain("must", "", true), chain("may", "", false), pins,
        chain("named",
              ", match_typed_subject_alt_names: [ { san_type: URI, matcher: { exact: "
@@ -224,7 +176,8 @@ TEST_F(Tls, ClientCertificates) {
              true),
        chain("late", ", allow_expired_certificate: true", true),
        chain("crl",
-             base::Cat(", crl: { inline_string: ", Quoted(clients.RevocationList({revoked})), " }"),
+             base::Cat(", crl: { inline_string: ", QuotedText(clients.RevocationList({revoked})),
+                       " }"),
              true)}));
   const std::uint16_t port = proxy.Port();
   const auto served = [port](const std::string& name, const Identity* identity) {
@@ -263,12 +216,12 @@ TEST_F(Tls, AReplacedFileServesNewHandshakes) {
     std::filesystem::rename(directory + "/key.tmp", directory + "/key.pem");
   };
   put(ca_.Issue({"DNS:old.test"}));
-  Proxy proxy(
-      Bootstrap({Chain("c", "",
-                       Common(base::Cat("tls_certificates: [ { certificate_chain: { filename: \"",
-                                        directory, "/cert.pem\" }, private_key: { filename: \"",
-                                        directory, "/key.pem\" } } ]")),
-                       "hello")}));
+  Proxy proxy(TlsBootstrap(
+      {TlsChain("c", "",
+                TlsFields(base::Cat("tls_certificates: [ { certificate_chain: { filename: \"",
+                                    directory, "/cert.pem\" }, private_key: { filename: \"",
+                                    directory, "/key.pem\" } } ]")),
+                "hello")}));
   const std::uint16_t port = proxy.Port();
   TlsClient open(port);
   EXPECT_EQ(open.server_name(), "old.test");
@@ -290,18 +243,18 @@ TEST_F(Tls, ResumesSessionsOnEveryWorkerButNotAcrossClientAuth) {
   const CertificateAuthority clients("Clients");
   const Identity site = ca_.Issue({"DNS:a.test"});
   const Identity alice = clients.Issue({"URI:spiffe://x/alice"});
-  const std::string certificates = base::Cat("tls_certificates: [ ", Certificate(site), " ]");
-  Proxy proxy(Bootstrap(
-      {Chain("open", "server_names: [open.test]", Common(certificates), "open"),
-       Chain("off", "server_names: [off.test]",
-             base::Cat(Common(certificates), ", disable_stateless_session_resumption: true"),
-             "off"),
-       Chain("auth", "server_names: [auth.test]",
-             base::Cat(Common(base::Cat(certificates,
-                                        ", validation_context: { trusted_ca: { inline_string: ",
-                                        Quoted(clients.pem()), " } }")),
-                       ", require_client_certificate: true"),
-             "auth")}));
+  const std::string certificates = base::Cat("tls_certificates: [ ", InlineCertificate(site), " ]");
+  Proxy proxy(TlsBootstrap(
+      {TlsChain("open", "server_names: [open.test]", TlsFields(certificates), "open"),
+       TlsChain("off", "server_names: [off.test]",
+                base::Cat(TlsFields(certificates), ", disable_stateless_session_resumption: true"),
+                "off"),
+       TlsChain("auth", "server_names: [auth.test]",
+                base::Cat(TlsFields(base::Cat(
+                              certificates, ", validation_context: { trusted_ca: { inline_string: ",
+                              QuotedText(clients.pem()), " } }")),
+                          ", require_client_certificate: true"),
+                "auth")}));
   const std::uint16_t port = proxy.Port();
   for (const int version : {0x0303, 0x0304}) {
     SCOPED_TRACE(version);
@@ -329,13 +282,13 @@ TEST_F(Tls, ResumesSessionsOnEveryWorkerButNotAcrossClientAuth) {
 
 TEST_F(Tls, OnlyTls12WhereThatIsAsked) {
   const Identity site = ca_.Issue({"DNS:a.test"});
-  Proxy proxy(Bootstrap(
-      {Chain("c", "",
-             Common(base::Cat("tls_params: { tls_maximum_protocol_version: TLSv1_2, cipher_suites: "
-                              "[ECDHE-ECDSA-CHACHA20-POLY1305], ecdh_curves: [P-384] }, "
-                              "tls_certificates: [ ",
-                              Certificate(site), " ]")),
-             "hello")}));
+  Proxy proxy(TlsBootstrap({TlsChain(
+      "c", "",
+      TlsFields(base::Cat("tls_params: { tls_maximum_protocol_version: TLSv1_2, cipher_suites: "
+                          "[ECDHE-ECDSA-CHACHA20-POLY1305], ecdh_curves: [P-384] }, "
+                          "tls_certificates: [ ",
+                          InlineCertificate(site), " ]")),
+      "hello")}));
   TlsClient client(proxy.Port());
   EXPECT_EQ(client.version(), "TLSv1.2");
   EXPECT_THAT(client.Get("/"), HasSubstr("hello"));
@@ -345,8 +298,9 @@ TEST_F(Tls, OnlyTls12WhereThatIsAsked) {
 
 TEST_F(Tls, WhatIsNoTlsIsClosedAndCounted) {
   const Identity site = ca_.Issue({"DNS:a.test"});
-  Proxy proxy(Bootstrap({base::Cat(
-      Chain("c", "", Common(base::Cat("tls_certificates: [ ", Certificate(site), " ]")), "x"),
+  Proxy proxy(TlsBootstrap({base::Cat(
+      TlsChain("c", "", TlsFields(base::Cat("tls_certificates: [ ", InlineCertificate(site), " ]")),
+               "x"),
       "      transport_socket_connect_timeout: 0.3s\n")}));
   const std::uint16_t port = proxy.Port();
   for (const std::string_view bytes :
@@ -370,13 +324,13 @@ TEST_F(Tls, WhatIsNoTlsIsClosedAndCounted) {
 }
 
 TEST_F(Tls, ListenerFiltersAreBounded) {
-  const std::string plain = Chain("plain", "transport_protocol: raw_buffer", "", "plain");
+  const std::string plain = TlsChain("plain", "transport_protocol: raw_buffer", "", "plain");
   const std::string inspector =
       "    listener_filters_timeout: 0.3s\n"
       "    listener_filters: [ { name: i, typed_config: { \"@type\": type.googleapis.com/"
       "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector, max_client_hello_size: "
       "256, close_connection_on_client_hello_parsing_errors: true } } ]\n";
-  Proxy proxy(Bootstrap({plain}, inspector));
+  Proxy proxy(TlsBootstrap({plain}, inspector));
   const std::uint16_t port = proxy.Port();
   const auto ends = [port](std::string_view bytes) {
     Socket socket = Socket::Connect(port);
@@ -405,8 +359,8 @@ TEST_F(Tls, ListenerFiltersAreBounded) {
 
 TEST_F(Tls, CertsListsWhatListenersShow) {
   const Identity site = ca_.Issue({"DNS:a.test"}, -3600, 10 * 24 * 3600);
-  Proxy proxy(Bootstrap(
-      {Chain("c", "", Common(base::Cat("tls_certificates: [ ", Certificate(site), " ]")), "x")}));
+  Proxy proxy(TlsBootstrap({TlsChain(
+      "c", "", TlsFields(base::Cat("tls_certificates: [ ", InlineCertificate(site), " ]")), "x")}));
   proxy.Port();
   const Response certs = proxy.Admin("GET", "/certs");
   EXPECT_THAT(certs.body, HasSubstr("a.test"));
@@ -414,6 +368,88 @@ TEST_F(Tls, CertsListsWhatListenersShow) {
   EXPECT_THAT(certs.body, HasSubstr("\"days_until_expiration\": \"9\""));
   EXPECT_THAT(proxy.Admin("GET", "/config_dump").body,
               testing::Not(HasSubstr("BEGIN PRIVATE KEY")));
+}
+
+// By a header of the response, which shows what the request carried, and by the log.
+TEST_F(Tls, ClientCertificatesAreToldToUpstreamsAndLogs) {
+  const CertificateAuthority clients("Clients");
+  const Identity site = ca_.Issue({"DNS:a.test", "URI:spiffe://x/site"});
+  const Identity alice = clients.Issue({"URI:spiffe://x/alice", "DNS:alice.test"});
+  const std::string tls = TlsFields(base::Cat(
+      "tls_certificates: [ ", InlineCertificate(site),
+      " ], validation_context: { trusted_ca: { inline_string: ", QuotedText(clients.pem()),
+      " } }"));
+  const std::string directory = MakeDirectory();
+  const auto chain = [&](const std::string& mode, bool details) {
+    std::string out = TlsChain(mode, base::Cat("server_names: [", mode, ".test]"), tls, "x");
+    std::string extra =
+        base::Cat("stat_prefix: ", mode, "\n          forward_client_cert_details: ", mode, "\n");
+    if (details) {
+      extra +=
+          "          set_current_client_cert_details: { subject: true, dns: true, uri: true }\n";
+    }
+    base::Append(
+        extra,
+        "          access_log: [ { name: f, typed_config: { \"@type\": "
+        "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: \"",
+        directory, "/", mode,
+        "\", log_format: { text_format_source: { inline_string: "
+        "\"%REQ(x-forwarded-client-cert)%|%DOWNSTREAM_TLS_VERSION%|%DOWNSTREAM_PEER_SUBJECT%|"
+        "%DOWNSTREAM_PEER_URI_SAN%|%DOWNSTREAM_PEER_FINGERPRINT_256%|"
+        "%REQUESTED_SERVER_NAME%\\n\" } } } } ]\n");
+    const std::string prefix = base::Cat("stat_prefix: ", mode, "\n");
+    out.replace(out.find(prefix), prefix.size(), extra);
+    return out;
+  };
+  Proxy proxy(TlsBootstrap({chain("SANITIZE", false), chain("FORWARD_ONLY", false),
+                            chain("APPEND_FORWARD", true), chain("SANITIZE_SET", true),
+                            chain("ALWAYS_FORWARD_ONLY", false)}));
+  const std::string hash = CertificateHash(alice.certificate_pem);
+  const std::string own = base::Cat("By=spiffe://x/site;Hash=", hash,
+                                    ";Subject=\"CN=leaf\";URI=spiffe://x/alice;DNS=alice.test");
+  const auto expect = [&](const std::string& mode, bool shows, const std::string& seen) {
+    SCOPED_TRACE(base::Cat(mode, shows ? " with" : " without"));
+    TlsClientOptions options{.sni = mode + ".test"};
+    if (shows) options.identity = alice;
+    const std::size_t lines = ReadFile(base::Cat(directory, "/", mode)).size();
+    ASSERT_NE(TlsClient(proxy.Port(), options).Get("/", "x-forwarded-client-cert: By=before\r\n"),
+              "");
+    ASSERT_TRUE(
+        Eventually([&] { return ReadFile(base::Cat(directory, "/", mode)).size() > lines; }));
+    const std::string line = ReadFile(base::Cat(directory, "/", mode)).substr(lines);
+    const std::string peer =
+        shows ? base::Cat("CN=leaf|spiffe://x/alice|", hash) : std::string("-|-|-");
+    EXPECT_EQ(line, base::Cat(seen, "|TLSv1.3|", peer, "|", base::Lowercase(mode), ".test\n"));
+  };
+  expect("SANITIZE", true, "-");
+  expect("FORWARD_ONLY", true, "By=before");
+  expect("FORWARD_ONLY", false, "-");
+  expect("APPEND_FORWARD", true, base::Cat("By=before,", own));
+  expect("APPEND_FORWARD", false, "-");
+  expect("SANITIZE_SET", true, own);
+  expect("SANITIZE_SET", false, "-");
+  expect("ALWAYS_FORWARD_ONLY", false, "By=before");
+}
+
+TEST_F(Tls, SecretsByName) {
+  const Identity site = ca_.Issue({"DNS:named.test"});
+  const auto chain = [](std::string_view name, std::string_view secret) {
+    return TlsChain(
+        name, base::Cat("server_names: [", name, ".test]"),
+        TlsFields(base::Cat("tls_certificate_sds_secret_configs: [ { name: ", secret, " } ]")),
+        name);
+  };
+  Proxy proxy(base::Cat(
+      TlsBootstrap({chain("named", "mine"), chain("absent", "nobodys")}),
+      "  secrets:\n  - name: mine\n    tls_certificate: ", InlineCertificate(site), "\n"));
+  const std::uint16_t port = proxy.Port();
+  TlsClient client(port, {.sni = "named.test"});
+  EXPECT_EQ(client.server_name(), "named.test");
+  EXPECT_THAT(client.Get("/"), HasSubstr("named"));
+  EXPECT_FALSE(TlsClient(port, {.sni = "absent.test"}).shaken())
+      << "without its secret it is closed";
+  EXPECT_TRUE(proxy.WaitForStat(
+      "listener.in.server_ssl_socket_factory.downstream_context_secrets_not_ready", 1));
 }
 
 TEST(TlsExample, ItsCheckPasses) {

@@ -118,8 +118,11 @@ TEST(CompileListener, FailsClosedOnWhatWeDoNotHave) {
        WithHcm("local_reply_config {}"),
        {kHcmPath + "local_reply_config: not supported"}},
       {"client certificates",
-       WithHcm("forward_client_cert_details: 2"),
-       {kHcmPath + "forward_client_cert_details: not supported"}},
+       WithHcm("forward_client_cert_matcher {}"),
+       {kHcmPath + "forward_client_cert_matcher: not supported"}},
+      {"client certificate details that nobody sends",
+       WithHcm("set_current_client_cert_details { uri: true }"),
+       {kHcmPath + "set_current_client_cert_details: says nothing"}},
   };
   for (const BadCase& bad : cases) {
     base::FieldErrors errors;

@@ -158,10 +158,10 @@ TEST(YamlToProto, NamesARefusedFieldWithItsLineAndHint) {
 
 TEST(YamlToProto, ARefusedFieldMaySayWhatItIsAnyway) {
   Read<HttpConnectionManager>(
-      "forward_client_cert_details: SANITIZE\n"
       "represent_ipv4_remote_address_as_ipv4_mapped_ipv6: false\n"
       "original_ip_detection_extensions: []\n");
-  EXPECT_THAT(ErrorsOf<HttpConnectionManager>("forward_client_cert_details: FORWARD_ONLY"),
+  EXPECT_THAT(ErrorsOf<HttpConnectionManager>(
+                  "represent_ipv4_remote_address_as_ipv4_mapped_ipv6: true"),
               HasSubstr("not supported"));
 }
 
