@@ -405,8 +405,10 @@ TEST_F(Tls, ClientCertificatesAreToldToUpstreamsAndLogs) {
                             chain("APPEND_FORWARD", true), chain("SANITIZE_SET", true),
                             chain("ALWAYS_FORWARD_ONLY", false)}));
   const std::string hash = CertificateHash(alice.certificate_pem);
-  const std::string own = base::Cat("By=spiffe://x/site;Hash=", hash,
-                                    ";Subject=\"CN=leaf\";URI=spiffe://x/alice;DNS=alice.test");
+  // A line of the log writes a quote as \x22.
+  const std::string own =
+      base::Cat("By=spiffe://x/site;Hash=", hash,
+                ";Subject=\\x22CN=leaf\\x22;URI=spiffe://x/alice;DNS=alice.test");
   const auto expect = [&](const std::string& mode, bool shows, const std::string& seen) {
     SCOPED_TRACE(base::Cat(mode, shows ? " with" : " without"));
     TlsClientOptions options{.sni = mode + ".test"};
