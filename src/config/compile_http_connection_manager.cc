@@ -214,6 +214,25 @@ void CompileHttp1Options(const envoy::config::core::v3::Http1ProtocolOptions& pr
   }
 }
 
+void CompileCodec(const Proto& proto, Hcm& out, base::FieldErrors& errors) {
+  switch (proto.codec_type()) {
+    case Proto::AUTO:
+      break;
+    case Proto::HTTP1:
+      out.codec = Hcm::Codec::kHttp1;
+      break;
+    case Proto::HTTP2:
+      out.codec = Hcm::Codec::kHttp2;
+      break;
+    default:
+      errors.AddAt("codec_type", "not supported; use AUTO, HTTP1 or HTTP2");
+      break;
+  }
+  if (proto.has_http2_protocol_options()) {
+    CompileHttp2Options(proto.http2_protocol_options(), out.h2, out.h2_keepalive, errors);
+  }
+}
+
 void CompileLimits(const Proto& proto, Hcm& out, base::FieldErrors& errors) {
   if (proto.has_common_http_protocol_options()) {
     CompileCommonOptions(proto.common_http_protocol_options(), out, errors);
@@ -340,9 +359,7 @@ std::shared_ptr<const HttpConnectionManager> CompileHttpConnectionManager(
   // Refused fields do not keep the rest from being read: all errors are told at once.
   if (!ParseAny(any, options, proto, errors)) return nullptr;
   auto out = std::make_shared<Hcm>(DefaultHttpConnectionManager(options.defaults));
-  if (proto.codec_type() != Proto::AUTO && proto.codec_type() != Proto::HTTP1) {
-    errors.AddAt("codec_type", "not supported; use AUTO or HTTP1");
-  }
+  CompileCodec(proto, *out, errors);
   out->stat_prefix = proto.stat_prefix();
   if (out->stat_prefix.empty()) {
     errors.AddAt("stat_prefix", "needed; write a name for the statistics, as ingress_http");
@@ -356,6 +373,8 @@ std::shared_ptr<const HttpConnectionManager> CompileHttpConnectionManager(
   out->access_logs = CompileAccessLogs(proto.access_log(), options, errors);
   CompileLimits(proto, *out, errors);
   CompileUpgrades(proto, *out, errors);
+  // HTTP/2 clients can ask for an upgrade only when it was offered.
+  if (!out->upgrades.empty()) out->h2.allow_connect = true;
   CompilePathAndHost(proto, *out, errors);
   CompileHeaders(proto, *out, errors);
   CompileReplies(proto, *out, errors);

@@ -39,6 +39,12 @@ std::string Text(HttpConnectionManager::Underscores action) {
 
 std::string Version(int version) { return version == 0x0304 ? "TLSv1_3" : "TLSv1_2"; }
 
+void UseEnvoys(http::H2Options& h2) {
+  h2.streams_max = 1024;
+  h2.stream_window_bytes = 16 * 1024 * 1024;
+  h2.connection_window_bytes = 24 * 1024 * 1024;
+}
+
 HttpConnectionManager Hcm(Defaults d) { return DefaultHttpConnectionManager(d); }
 
 // ---- the table
@@ -95,6 +101,15 @@ const std::vector<Row>& HcmRows() {
        [](Defaults d) { return Bool(Hcm(d).h1.allow_absolute_url); }, ""},
       {"http_protocol_options.enable_trailers",
        [](Defaults d) { return Bool(Hcm(d).h1.keep_trailers); }, ""},
+      {"http2_protocol_options.max_concurrent_streams",
+       [](Defaults d) { return base::Cat(Hcm(d).h2.streams_max); },
+       "no browser opens more, and each may hold a request's work"},
+      {"http2_protocol_options.initial_stream_window_size",
+       [](Defaults d) { return Bytes(Hcm(d).h2.stream_window_bytes); },
+       "what a slow upstream lets pile up for each request"},
+      {"http2_protocol_options.initial_connection_window_size",
+       [](Defaults d) { return Bytes(Hcm(d).h2.connection_window_bytes); },
+       "what slow upstreams let pile up for each client"},
       {"merge_slashes", [](Defaults d) { return Bool(Hcm(d).path.merge_slashes); }, ""},
       {"use_remote_address", [](Defaults d) { return Bool(Hcm(d).use_remote_address); }, ""},
       {"generate_request_id", [](Defaults d) { return Bool(Hcm(d).generate_request_id); }, ""},
@@ -197,6 +212,7 @@ HttpConnectionManager DefaultHttpConnectionManager(Defaults defaults) {
     out.request_headers_timeout_ms = 0;
     out.underscores = HttpConnectionManager::Underscores::kAllow;
     out.h1.accept_http_10 = false;
+    UseEnvoys(out.h2);
     out.tunnel_idle_timeout_ms = out.stream_idle_timeout_ms;
   }
   return out;

@@ -12,10 +12,12 @@
 #include "base/address.h"
 #include "config/access_log.h"
 #include "config/filter_chain_match.h"
+#include "config/http2.h"
 #include "config/route.h"
 #include "config/tls.h"
 #include "http/authority.h"
 #include "http/h1_codec.h"
+#include "http/h2_session.h"
 #include "http/path.h"
 
 namespace sluice::config {
@@ -85,6 +87,7 @@ struct ClientCertHeader {
 struct HttpConnectionManager {
   enum class ServerHeader : std::uint8_t { kOverwrite, kAppendIfAbsent, kPassThrough };
   enum class Underscores : std::uint8_t { kAllow, kReject, kDrop };
+  enum class Codec : std::uint8_t { kAuto, kHttp1, kHttp2 };
 
   std::string stat_prefix;
   // One of these two.
@@ -96,7 +99,10 @@ struct HttpConnectionManager {
   std::vector<AccessLog> access_logs;
   std::vector<UpgradeConfig> upgrades;
 
+  Codec codec = Codec::kAuto;
   http::H1Limits h1;
+  http::H2Options h2;
+  H2Keepalive h2_keepalive;
   http::PathOptions path;
   http::HostOptions host;
   Underscores underscores = Underscores::kReject;  // Envoy: allow.

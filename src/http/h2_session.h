@@ -160,6 +160,8 @@ class H2Session {
   std::size_t streams() const { return streams_.size(); }
   std::uint32_t peer_streams_max() const { return peer_streams_max_; }
   bool peer_allows_connect() const { return peer_allows_connect_; }
+  // Fields came without their end.
+  bool mid_block() const { return in_block_; }
   bool peer_settings_seen() const { return settings_seen_; }
   std::uint32_t last_peer_stream() const { return last_peer_id_; }
   // Bytes queued, for back-pressure of the connection as a whole.

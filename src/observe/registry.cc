@@ -95,6 +95,7 @@ template ControlPlaneStats& Registry::Get<ControlPlaneStats>(Scope, std::string_
 template ServerStats& Registry::Get<ServerStats>(Scope, std::string_view, unsigned);
 template WorkerStats& Registry::Get<WorkerStats>(Scope, std::string_view, unsigned);
 template AccessLogStats& Registry::Get<AccessLogStats>(Scope, std::string_view, unsigned);
+template Http2Stats& Registry::Get<Http2Stats>(Scope, std::string_view, unsigned);
 
 void* Registry::GetBlock(Scope scope, std::string_view name, unsigned owner) {
   ScopeNames names = NamesOf(scope, name);

@@ -34,7 +34,8 @@ enum class Scope : std::uint8_t {
   kControlPlane,
   kServer,
   kWorker,
-  kAccessLog
+  kAccessLog,
+  kHttp2
 };
 
 // A Prometheus label. `name` is a literal.

@@ -13,6 +13,8 @@ constexpr Help kHelp[] = {
     // Connections, either side.
     {"downstream_cx_total", "Connections accepted."},
     {"downstream_cx_http1_total", "HTTP/1 connections accepted."},
+    {"downstream_cx_http2_total", "HTTP/2 connections accepted."},
+    {"downstream_cx_http2_active", "HTTP/2 connections open now."},
     {"downstream_cx_active", "Connections open now."},
     {"downstream_cx_http1_active", "HTTP/1 connections open now."},
     {"downstream_cx_upgrades_total", "Connections upgraded to another protocol."},
@@ -66,9 +68,29 @@ constexpr Help kHelp[] = {
      "Times reading from a client paused because the other side was slow."},
     {"downstream_flow_control_resumed_reading_total", "Times reading from a client went on."},
 
+    // The HTTP/2 codec, either side.
+    {"header_overflow", "Heads with too many or too large fields."},
+    {"headers_cb_no_stream", "Heads for streams that are gone."},
+    {"inbound_empty_frames_flood", "Connections closed for empty frames."},
+    {"inbound_priority_frames_flood", "Connections closed for PRIORITY frames."},
+    {"inbound_window_update_frames_flood", "Connections closed for WINDOW_UPDATE frames."},
+    {"outbound_flood", "Connections closed because the peer did not read our frames."},
+    {"outbound_control_flood", "Connections closed because the peer did not read our answers."},
+    {"rx_messaging_error", "Malformed messages received."},
+    {"stream_refused_errors", "Streams refused beyond the limit of concurrent streams."},
+    {"goaway_sent", "GOAWAY frames sent."},
+    {"rx_reset", "Streams that the peer reset."},
+    {"tx_reset", "Streams that the proxy reset."},
+    {"trailers", "Messages that ended with trailers."},
+    {"keepalive_timeout", "Connections closed because a ping was not answered."},
+    {"streams_active", "Streams open now."},
+
     // Requests of clients.
     {"downstream_rq_total", "Requests received."},
     {"downstream_rq_http1_total", "HTTP/1 requests received."},
+    {"downstream_rq_http2_total", "HTTP/2 requests received."},
+    {"downstream_rq_too_many_premature_resets",
+     "HTTP/2 connections closed because most of their streams were reset early."},
     {"downstream_rq_completed", "Requests answered, or whose stream ended."},
     {"downstream_rq_active", "Requests in flight now."},
     {"downstream_rq_xx", "Responses sent, by class of status code."},

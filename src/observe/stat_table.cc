@@ -88,6 +88,7 @@ struct Rows<TlsStats> {
     return rows;
   }();
 };
+SLUICE_ROWS(Http2Stats, SLUICE_HTTP2_STATS, );
 #undef SLUICE_ROW_C
 #undef SLUICE_ROW_G
 #undef SLUICE_ROW_H
@@ -203,6 +204,8 @@ const BlockType& BlockTypeOf(Scope scope) {
       return kBlockType<WorkerStats>;
     case Scope::kAccessLog:
       return kBlockType<AccessLogStats>;
+    case Scope::kHttp2:
+      return kBlockType<Http2Stats>;
   }
   SLUICE_CHECK(false);
   return kBlockType<ServerStats>;
@@ -242,6 +245,9 @@ ScopeNames NamesOf(Scope scope, std::string_view name) {
       return fixed("worker.");
     case Scope::kAccessLog:
       return fixed("filesystem.");
+    case Scope::kHttp2:
+      if (name.empty()) return fixed("http2.");
+      return Tagged("cluster.", "envoy_cluster_name", Clean(name), "http2.");
   }
   SLUICE_CHECK(false);
   return fixed("");

@@ -39,7 +39,9 @@ namespace sluice::observe {
   G(membership_total) G(membership_healthy) G(membership_degraded) G(max_host_weight) G(version)
 
 #define SLUICE_HTTP_STATS(C, G, H)                                                                \
-  C(downstream_cx_total) C(downstream_cx_http1_total) C(downstream_cx_destroy)                    \
+  C(downstream_cx_total) C(downstream_cx_http1_total) C(downstream_cx_http2_total)                \
+  C(downstream_cx_destroy) C(downstream_rq_http2_total)                                           \
+  C(downstream_rq_too_many_premature_resets) G(downstream_cx_http2_active)                        \
   C(downstream_cx_destroy_local) C(downstream_cx_destroy_remote)                                  \
   C(downstream_cx_destroy_active_rq) C(downstream_cx_destroy_local_active_rq)                     \
   C(downstream_cx_destroy_remote_active_rq) C(downstream_cx_protocol_error)                       \
@@ -109,6 +111,13 @@ namespace sluice::observe {
 #define SLUICE_WORKER_STATS(C, G, H)                                                              \
   C(access_log_written) C(access_log_dropped) C(accept_paused) H(loop_lag_us) G(connections)
 
+// Of the HTTP/2 codec: under "http2." for clients, "cluster.<name>.http2." for upstreams.
+#define SLUICE_HTTP2_STATS(C, G, H)                                                               \
+  C(header_overflow) C(headers_cb_no_stream) C(inbound_empty_frames_flood)                        \
+  C(inbound_priority_frames_flood) C(inbound_window_update_frames_flood) C(outbound_flood)        \
+  C(outbound_control_flood) C(rx_messaging_error) C(stream_refused_errors) C(goaway_sent)         \
+  C(rx_reset) C(tx_reset) C(trailers) C(keepalive_timeout) G(streams_active)
+
 // Under "filesystem.", as Envoy's; written by the log thread only. write_dropped: records that were
 // read from a ring but never reached a file.
 #define SLUICE_ACCESS_LOG_STATS(C, G, H)                                                          \
@@ -170,6 +179,9 @@ struct ServerStats {
 };
 struct WorkerStats {
   SLUICE_WORKER_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)
+};
+struct Http2Stats {
+  SLUICE_HTTP2_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)
 };
 struct AccessLogStats {
   SLUICE_ACCESS_LOG_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)

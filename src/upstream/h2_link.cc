@@ -1,6 +1,8 @@
 #include "upstream/h2_link.h"
 
+#include <algorithm>
 #include <array>
+#include <cstring>
 #include <utility>
 
 #include "net/loop.h"
@@ -27,6 +29,7 @@ net::Task<void> H2Link::Run() {
 
 net::Task<void> H2Link::ReadAll() {
   bool blocked = false;
+  if (!input_.empty()) Take();
   while (ReadOnce(blocked)) {
     if (std::exchange(blocked, false)) co_await parts_.stream.WaitReadable();
   }
@@ -54,14 +57,29 @@ bool H2Link::ReadOnce(bool& blocked) {
   if (result.status != net::IoStatus::kOk) return false;
   input_.Commit(result.bytes);
   parts_.received.Add(result.bytes);
+  Take();
+  return true;
+}
+
+void H2Link::Take() {
   if (finishing_) {  // Only so that our last words are not lost to a reset.
     input_.Consume(input_.data().size());
-    return true;
+    return;
   }
   input_.Consume(parts_.session.Receive(input_.data()));
   if (owner_.received != nullptr) owner_.received(owner_.self);
   Kick();
-  return true;
+}
+
+void H2Link::Seed(std::string_view received) {
+  while (!received.empty()) {
+    const std::span<char> space = input_.Reserve(2 * http::H2Session::kInputBytesMax);
+    if (space.empty()) return parts_.stream.Close();
+    const std::size_t size = std::min(space.size(), received.size());
+    std::memcpy(space.data(), received.data(), size);
+    input_.Commit(size);
+    received.remove_prefix(size);
+  }
 }
 
 void H2Link::EndReading(bool by_peer) {

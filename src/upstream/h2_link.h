@@ -5,6 +5,7 @@
 // written it holds no buffer.
 
 #include <cstdint>
+#include <string_view>
 
 #include "http/h2_session.h"
 #include "net/buffer.h"
@@ -39,6 +40,8 @@ class H2Link {
   H2Link(const H2Link&) = delete;
   H2Link& operator=(const H2Link&) = delete;
 
+  // Bytes that somebody has read from the stream already. Before Run().
+  void Seed(std::string_view received);
   // Until both directions are over; the stream is closed then.
   net::Task<void> Run();
   // The session may have something to send: at the end of this turn.
@@ -57,6 +60,7 @@ class H2Link {
  private:
   net::Task<void> ReadAll();
   net::Task<void> WriteAll();
+  void Take();
   // One read; false: nothing more will come.
   bool ReadOnce(bool& blocked);
   // False: the stream does not take more now, or is broken.

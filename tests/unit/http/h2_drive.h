@@ -168,6 +168,7 @@ class H2Drive final : public H2Sink {
         "DATA",         "HEADERS", "PRIORITY", "RST_STREAM",    "SETTINGS",
         "PUSH_PROMISE", "PING",    "GOAWAY",   "WINDOW_UPDATE", "CONTINUATION"};
     std::string out;
+    if (bytes.starts_with(kH2Preface)) bytes.remove_prefix(kH2Preface.size());
     while (bytes.size() >= kH2FrameHeaderBytes) {
       const H2FrameHeader frame = ReadH2FrameHeader(bytes.data());
       const std::string_view payload = bytes.substr(kH2FrameHeaderBytes, frame.length);
