@@ -172,6 +172,7 @@ template const BlockType& BlockTypeFor<ControlPlaneStats>();
 template const BlockType& BlockTypeFor<ServerStats>();
 template const BlockType& BlockTypeFor<WorkerStats>();
 template const BlockType& BlockTypeFor<AccessLogStats>();
+template const BlockType& BlockTypeFor<Http2Stats>();
 
 const BlockType& BlockTypeOf(Scope scope) {
   switch (scope) {

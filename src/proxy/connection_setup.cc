@@ -8,6 +8,7 @@
 #include "net/tls_server.h"
 #include "observe/tls_stats.h"
 #include "proxy/serve_h1.h"
+#include "proxy/serve_h2.h"
 #include "proxy/server_connection.h"
 
 namespace sluice::proxy {
@@ -217,6 +218,9 @@ std::unique_ptr<Session> MakeSession(ServerConnection& connection) {
   const ListenerPlan& plan = *connection.plan();
   if (plan.http == nullptr) return nullptr;
   connection.CountHttp();
+  if (plan.http->codec == config::HttpConnectionManager::Codec::kHttp2) {
+    return std::make_unique<H2Server>(connection, std::string_view());
+  }
   return std::make_unique<H1Server>(connection);
 }
 

@@ -42,9 +42,14 @@ ServerConnection::~ServerConnection() {
 void ServerConnection::CountHttp() {
   http_stats_ = entry_->plan->stats;
   http_stats_->downstream_cx_total.Add();
-  http_stats_->downstream_cx_http1_total.Add();
   http_stats_->downstream_cx_active.Add(1);
-  http_stats_->downstream_cx_http1_active.Add(1);
+}
+
+void ServerConnection::CountProtocol(bool http2) {
+  protocol_cell_ =
+      http2 ? &http_stats_->downstream_cx_http2_active : &http_stats_->downstream_cx_http1_active;
+  protocol_cell_->Add(1);
+  (http2 ? http_stats_->downstream_cx_http2_total : http_stats_->downstream_cx_http1_total).Add();
 }
 
 void ServerConnection::CountHttpEnd(std::uint64_t lasted_ms) {
@@ -59,7 +64,7 @@ void ServerConnection::CountHttpEnd(std::uint64_t lasted_ms) {
         .Add();
   }
   http_stats_->downstream_cx_active.Add(-1);
-  http_stats_->downstream_cx_http1_active.Add(-1);
+  if (protocol_cell_ != nullptr) protocol_cell_->Add(-1);
   http_stats_->downstream_cx_length_ms.Record(lasted_ms);
 }
 
@@ -134,6 +139,10 @@ void ServerConnection::OnSetUp(void* self) {
 
 void ServerConnection::StartSession() {
   session_ = MakeSession(*this);
+  Serve();
+}
+
+void ServerConnection::Serve() {
   if (session_ == nullptr) {
     delete this;
     return;
@@ -142,7 +151,16 @@ void ServerConnection::StartSession() {
   net::Start(session_->Serve(), &OnServed, this);
 }
 
-void ServerConnection::OnServed(void* self) { delete static_cast<ServerConnection*>(self); }
+void ServerConnection::OnServed(void* self) {
+  auto& connection = *static_cast<ServerConnection*>(self);
+  std::unique_ptr<Session> next = connection.session_->Next();
+  if (next == nullptr) {
+    delete &connection;
+    return;
+  }
+  connection.session_ = std::move(next);
+  connection.Serve();
+}
 
 // ---- what is told of it
 

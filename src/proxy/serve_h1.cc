@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "base/check.h"
+#include "http/h2_frame.h"
+#include "proxy/serve_h2.h"
 #include "proxy/server_connection.h"
 
 namespace sluice::proxy {
@@ -71,6 +73,10 @@ net::Task<void> H1Server::Serve() {
   BeginWait();
   while (true) {
     const Step step = ReadHead();
+    if (step == Step::kHttp2) {
+      EndWait();
+      co_return;
+    }
     if (step == Step::kClosed) break;
     if (step == Step::kBlocked) {
       net::Waiter::Awaiter readable = stream().WaitReadable();
@@ -156,6 +162,10 @@ H1Server::Step H1Server::ParseHead() {
     case http::H1Step::kHead:
       return TakeHead(result.consumed);
     case http::H1Step::kBroken:
+      if (http2_ = IsHttp2(); http2_) {
+        connection_.context().GiveExchange(std::move(exchange_));
+        return Step::kHttp2;
+      }
       return TakeHead(0), Step::kBroken;
     default:
       break;
@@ -170,13 +180,25 @@ H1Server::Step H1Server::ParseHead() {
   return Step::kBlocked;
 }
 
+// HTTP/2 with prior knowledge (RFC 9113 section 3.3), where the connection manager takes both. The
+// preface was made to look like a request that HTTP/1 refuses.
+bool H1Server::IsHttp2() const {
+  return requests_ == 0 && plan()->http->codec == config::HttpConnectionManager::Codec::kAuto &&
+         input_.data().starts_with(http::kH2Preface.substr(0, http::kH2Preface.find("SM")));
+}
+
+std::unique_ptr<Session> H1Server::Next() {
+  if (!http2_) return nullptr;
+  return std::make_unique<H2Server>(connection_, input_.data());
+}
+
 // `bytes` of the input are a head; 0: there is none, and none will be read.
 H1Server::Step H1Server::TakeHead(std::size_t bytes) {
   const http::RequestHead& request = exchange_->request();
   input_.Consume(bytes);
   head_bytes_ = bytes;
   busy_ = true;
-  ++requests_;
+  if (requests_++ == 0) connection_.CountProtocol(false);
   writer_ = &exchange_->downstream_writer();
   writer_->Reset(&stream(), &stats().downstream_cx_tx_bytes_total);
   chunked_ = until_close_ = shut_down_at_end_ = refused_ = false;

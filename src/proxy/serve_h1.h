@@ -30,6 +30,7 @@ class H1Server final : public Downstream, public Session {
   // Closes now when idle, else with the next response.
   void Drain() override;
   void Abandon() override;
+  std::unique_ptr<Session> Next() override;
   bool busy() const { return busy_; }
 
   // ---- Downstream
@@ -54,11 +55,12 @@ class H1Server final : public Downstream, public Session {
   void Abort() override;
 
  private:
-  enum class Step : std::uint8_t { kHead, kBroken, kTimedOut, kBlocked, kClosed };
+  enum class Step : std::uint8_t { kHead, kBroken, kTimedOut, kBlocked, kClosed, kHttp2 };
 
   Step ReadHead();
   Step ParseHead();
   Step TakeHead(std::size_t bytes);
+  bool IsHttp2() const;
   void TakeSettings();
   void BeginWait();
   void EndWait();
@@ -94,6 +96,7 @@ class H1Server final : public Downstream, public Session {
   std::uint64_t head_bytes_ = 0;
   std::uint32_t requests_max_ = 0;
   std::uint32_t requests_ = 0;
+  bool http2_ = false;  // The client began with HTTP/2's preface.
   bool busy_ = false;
   bool draining_ = false;
   bool closing_ = false;  // Nothing more is read.

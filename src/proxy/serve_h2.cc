@@ -1,8 +1,11 @@
 #include "proxy/serve_h2.h"
 
+#include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <utility>
 
+#include "base/strings.h"
 #include "proxy/h2_downstream.h"
 #include "proxy/server_connection.h"
 
@@ -16,6 +19,12 @@ constexpr std::chrono::seconds kPrematureLife{1};
 
 http::H2HeadLimits HeadLimits(const config::HttpConnectionManager& http) {
   return {http.h1.head_bytes_max, http.h1.fields_max};
+}
+
+// Connections that were opened together shall not be pinged together.
+std::uint64_t NextPingMs(const config::H2Keepalive& keepalive, base::Random& random) {
+  const std::uint64_t jitter = keepalive.interval_ms * keepalive.jitter_percent / 100;
+  return keepalive.interval_ms + (jitter == 0 ? 0 : random.Next() % (jitter + 1));
 }
 
 }  // namespace
@@ -74,13 +83,16 @@ H2Server::H2Server(ServerConnection& connection, std::string_view received)
       idle_ms_(connection.plan()->http->idle_timeout_ms),
       linger_ms_(connection.plan()->http->delayed_close_timeout_ms),
       slow_ms_(connection.plan()->http->request_headers_timeout_ms) {
+  connection.CountProtocol(true);
   const config::HttpConnectionManager& http = *connection.plan()->http;
   if (http.max_connection_duration_ms != 0) {
     duration_timer_.Arm(timers(), http.max_connection_duration_ms);
   }
   if (slow_ms_ != 0) slow_timer_.Arm(timers(), slow_ms_);
   if (idle_ms_ != 0) idle_timer_.Arm(timers(), idle_ms_);
-  if (http.h2_keepalive.interval_ms != 0) ArmPing(http.h2_keepalive.interval_ms);
+  if (http.h2_keepalive.interval_ms != 0) {
+    ArmPing(NextPingMs(http.h2_keepalive, connection.context().options().random));
+  }
   link_.Seed(received);
 }
 
@@ -218,7 +230,7 @@ void H2Server::OnPingAck() {
   if (!std::exchange(ping_unanswered_, false)) return;
   const config::H2Keepalive& keepalive = plan()->http->h2_keepalive;
   if (keepalive.interval_ms == 0) return ping_timer_.Cancel();
-  ArmPing(WithJitter(keepalive, context().options().random));
+  ArmPing(NextPingMs(keepalive, context().options().random));
 }
 
 // ---- streams
@@ -237,7 +249,20 @@ http::H2Stream* H2Server::OnOpen() {
   return stream;
 }
 
+// RFC 8441 has no use for the key, but a server of HTTP/1 will not do without.
+void H2Server::AddWebSocketKey(http::RequestHead& head) {
+  const auto protocol = head.fields.Get(http::Name::kUpgrade);
+  if (!protocol || !base::EqualsIgnoreCase(*protocol, "websocket")) return;
+  if (head.fields.Get("sec-websocket-key")) return;
+  base::Random& random = context().options().random;
+  const std::uint64_t words[] = {random.Next(), random.Next()};
+  char bytes[16];
+  std::memcpy(bytes, words, sizeof(bytes));
+  head.fields.Add("sec-websocket-key", base::Base64Encode({bytes, sizeof(bytes)}));
+}
+
 void H2Server::OnHead(http::H2Stream& stream, bool) {
+  if (stream.tunnel) AddWebSocketKey(*stream.request);
   const std::uint32_t requests_max = plan()->http->requests_per_connection_max;
   stats().downstream_rq_http2_total.Add();
   if (requests_max != 0 && streams_total_ >= requests_max && !draining_) {

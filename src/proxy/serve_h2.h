@@ -63,6 +63,7 @@ class H2Server final : public Session, public http::H2Sink {
   void OnReceived();
   void OnLinkEnded(bool by_peer);
   void FailStreams();
+  void AddWebSocketKey(http::RequestHead& head);
   void CountReset(const H2Downstream& stream);
   // Ends the connection once nothing is under way and nothing more will be.
   void MaybeFinish();

@@ -55,6 +55,8 @@ class ServerConnection {
   bool chain_gone() const { return entry_ && entry_->gone; }
   // Counts it as a connection of its chain's connection manager, till it ends.
   void CountHttp();
+  // By what the client turned out to speak; once.
+  void CountProtocol(bool http2);
   // Where it is counted, whatever later snapshots say. REQUIRES: CountHttp().
   observe::HttpStats& stats() { return *http_stats_; }
   // For facts(): of the client's TLS, null without.
@@ -78,6 +80,7 @@ class ServerConnection {
 
  private:
   void StartSession();
+  void Serve();
   void CountHttpEnd(std::uint64_t lasted_ms);
   static void OnSetUp(void* self);
   static void OnServed(void* self);
@@ -87,6 +90,7 @@ class ServerConnection {
   LocalPtr<ListenerEntry> entry_;  // Null until the chain is chosen.
   observe::ListenerStats& listener_stats_;
   observe::HttpStats* http_stats_ = nullptr;
+  observe::Gauge* protocol_cell_ = nullptr;  // Where it counts as open.
   const base::Monotonic accepted_;
   const std::uint64_t id_;
   ServerConnection* next_ = nullptr;

@@ -4,6 +4,8 @@
 // Worker's thread. Belongs to a ServerConnection, which made it when listener filters, the choice
 // of the filter chain and the TLS handshake were over, and deletes it after Serve() has ended.
 
+#include <memory>
+
 #include "net/task.h"
 
 namespace sluice::proxy {
@@ -18,6 +20,9 @@ class Session {
   virtual void Drain() = 0;
   // Whatever is under way ends without an answer. The stream is closed right after.
   virtual void Abandon() = 0;
+  // After Serve(): who goes on with the connection, when the client turned out to speak another
+  // protocol. The stream is open then.
+  virtual std::unique_ptr<Session> Next() { return nullptr; }
 };
 
 }  // namespace sluice::proxy
