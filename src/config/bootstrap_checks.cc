@@ -115,7 +115,7 @@ void CheckAdsCluster(const bootstrapv3::Bootstrap& proto, const Bootstrap& compi
                          "over the stream that it carries; use type STATIC or STRICT_DNS in ",
                          quoted));
   }
-  if (!cluster.http2) {
+  if (cluster.protocol != Cluster::Protocol::kHttp2) {
     errors.Add(
         base::Cat("gRPC needs HTTP/2; write explicit_http_config: {http2_protocol_options: "
                   "{}} in typed_extension_protocol_options of ",

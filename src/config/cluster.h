@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "base/address.h"
+#include "config/http2.h"
 #include "config/matchers.h"
 #include "config/tls.h"
+#include "http/h2_session.h"
 
 namespace sluice::config {
 
@@ -110,8 +112,12 @@ struct Cluster {
   std::uint32_t requests_per_connection_max = 0;
   std::uint32_t response_fields_max = 100;
   std::uint32_t response_head_bytes_max = 60 * 1024;
-  bool http2 = false;  // Only the control plane's cluster may say so yet.
-  std::uint64_t http2_keepalive_interval_ms = 30'000;  // Pings of an http2 cluster.
+  // kAlpn: as the handshake chooses. kDownstream: what the client speaks.
+  enum class Protocol : std::uint8_t { kHttp1, kHttp2, kAlpn, kDownstream };
+  Protocol protocol = Protocol::kHttp1;
+  http::H2Options h2;
+  H2Keepalive h2_keepalive;
+  std::uint64_t http2_keepalive_interval_ms = 30'000;  // Pings of the channel of xDS.
   std::uint64_t http2_keepalive_timeout_ms = 5'000;
 
   bool operator==(const Cluster&) const = default;

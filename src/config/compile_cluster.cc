@@ -213,20 +213,12 @@ void CompileBalancing(const Proto& proto, Cluster& out, base::FieldErrors& error
 
 void CompileHttp2(const corev3::Http2ProtocolOptions& proto, Cluster& out,
                   base::FieldErrors& errors) {
-  out.http2 = true;
+  CompileHttp2Options(proto, out.h2, out.h2_keepalive, errors);
   if (!proto.has_connection_keepalive()) return;
-  const base::FieldErrors::Scope scope(errors, "http2_protocol_options");
-  const base::FieldErrors::Scope keepalive_scope(errors, "connection_keepalive");
-  const auto& keepalive = proto.connection_keepalive();
-  if (keepalive.has_interval()) {
-    out.http2_keepalive_interval_ms =
-        DurationMsAtLeast(keepalive.interval(), "interval", 1, errors);
+  if (out.h2_keepalive.interval_ms != 0) {
+    out.http2_keepalive_interval_ms = out.h2_keepalive.interval_ms;
   }
-  if (!keepalive.has_timeout()) {
-    errors.AddAt("timeout", "needed; write a duration, as 5s");
-    return;
-  }
-  out.http2_keepalive_timeout_ms = DurationMsAtLeast(keepalive.timeout(), "timeout", 1, errors);
+  out.http2_keepalive_timeout_ms = out.h2_keepalive.timeout_ms;
 }
 
 // Everything in this message concerns requests that come in.
@@ -282,6 +274,7 @@ void CompileCommonOptions(const corev3::HttpProtocolOptions& proto, Cluster& out
 void CompileProtocolExtensions(const Proto& proto, const CompileOptions& options, Cluster& out,
                                base::FieldErrors& errors) {
   if (proto.has_http2_protocol_options()) {
+    out.protocol = Cluster::Protocol::kHttp2;
     CompileHttp2(proto.http2_protocol_options(), out, errors);
   }
   std::vector<const std::string*> keys;  // In an order that does not change.
@@ -322,6 +315,22 @@ void CompileTransportSocket(const Proto& proto, const CompileOptions& options, C
   std::get<CompileIntoCluster>(extension->compile)(any, options, out, errors);
 }
 
+// The handshake says what will be spoken.
+void CompleteAlpn(Cluster& out, base::FieldErrors& errors) {
+  if (out.protocol == Cluster::Protocol::kAlpn) {
+    if (!out.tls) {
+      errors.AddAt("transport_socket",
+                   "auto_config chooses by ALPN, which needs TLS; write an UpstreamTlsContext, or "
+                   "explicit_http_config");
+      return;
+    }
+    if (out.tls->alpn.empty()) out.tls->alpn = {"h2", "http/1.1"};
+  }
+  if (out.protocol == Cluster::Protocol::kHttp2 && out.tls && out.tls->alpn.empty()) {
+    out.tls->alpn = {"h2"};
+  }
+}
+
 }  // namespace
 
 void CompileHttpProtocolOptions(const google::protobuf::Any& any, const CompileOptions& options,
@@ -336,6 +345,23 @@ void CompileHttpProtocolOptions(const google::protobuf::Any& any, const CompileO
       HttpProtocolOptions::UPSTREAM_PROTOCOL_OPTIONS_NOT_SET) {
     errors.AddAt("explicit_http_config", "needed; write {http_protocol_options: {}}");
   }
+  // Both protocols' options, where either may be spoken.
+  const auto compile_both = [&](const auto& both, std::string_view field,
+                                Cluster::Protocol protocol) {
+    const base::FieldErrors::Scope both_scope(errors, std::string(field));
+    cluster.protocol = protocol;
+    if (both.has_http_protocol_options()) RefuseHttp1Options(both.http_protocol_options(), errors);
+    if (both.has_http2_protocol_options()) {
+      CompileHttp2(both.http2_protocol_options(), cluster, errors);
+    }
+  };
+  if (proto.has_use_downstream_protocol_config()) {
+    compile_both(proto.use_downstream_protocol_config(), "use_downstream_protocol_config",
+                 Cluster::Protocol::kDownstream);
+  }
+  if (proto.has_auto_config()) {
+    compile_both(proto.auto_config(), "auto_config", Cluster::Protocol::kAlpn);
+  }
   if (!proto.has_explicit_http_config()) return;
   const base::FieldErrors::Scope scope(errors, "explicit_http_config");
   using Explicit = HttpProtocolOptions::ExplicitHttpConfig;
@@ -345,6 +371,7 @@ void CompileHttpProtocolOptions(const google::protobuf::Any& any, const CompileO
       RefuseHttp1Options(config.http_protocol_options(), errors);
       return;
     case Explicit::kHttp2ProtocolOptions:
+      cluster.protocol = Cluster::Protocol::kHttp2;
       CompileHttp2(config.http2_protocol_options(), cluster, errors);
       return;
     case Explicit::PROTOCOL_CONFIG_NOT_SET:
@@ -379,6 +406,7 @@ std::shared_ptr<const Cluster> CompileCluster(const Proto& proto, const CompileO
   CompileKeepalive(proto.upstream_connection_options(), *out, errors);
   CompileProtocolExtensions(proto, options, *out, errors);
   CompileTransportSocket(proto, options, *out, errors);
+  CompleteAlpn(*out, errors);
   return out;
 }
 

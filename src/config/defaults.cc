@@ -220,7 +220,10 @@ HttpConnectionManager DefaultHttpConnectionManager(Defaults defaults) {
 
 Cluster DefaultCluster(Defaults defaults) {
   Cluster out;
-  if (defaults == Defaults::kEnvoy) out.connection_buffer_limit_bytes = 1 << 20;
+  if (defaults == Defaults::kEnvoy) {
+    out.connection_buffer_limit_bytes = 1 << 20;
+    UseEnvoys(out.h2);
+  }
   return out;
 }
 

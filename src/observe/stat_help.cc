@@ -69,6 +69,7 @@ constexpr Help kHelp[] = {
     {"downstream_flow_control_resumed_reading_total", "Times reading from a client went on."},
 
     // The HTTP/2 codec, either side.
+    {"upstream_cx_http2_total", "HTTP/2 connections made to upstreams."},
     {"header_overflow", "Heads with too many or too large fields."},
     {"headers_cb_no_stream", "Heads for streams that are gone."},
     {"inbound_empty_frames_flood", "Connections closed for empty frames."},

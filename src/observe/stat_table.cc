@@ -62,6 +62,7 @@ SLUICE_ROWS(ControlPlaneStats, SLUICE_CONTROL_PLANE_STATS, );
 SLUICE_ROWS(ServerStats, SLUICE_SERVER_STATS, );
 SLUICE_ROWS(WorkerStats, SLUICE_WORKER_STATS, );
 SLUICE_ROWS(AccessLogStats, SLUICE_ACCESS_LOG_STATS, );
+SLUICE_ROWS(Http2Stats, SLUICE_HTTP2_STATS, );
 
 template <std::size_t kCount>
 constexpr void AddNamed(std::span<StatRow> rows, std::size_t& at,
@@ -88,7 +89,6 @@ struct Rows<TlsStats> {
     return rows;
   }();
 };
-SLUICE_ROWS(Http2Stats, SLUICE_HTTP2_STATS, );
 #undef SLUICE_ROW_C
 #undef SLUICE_ROW_G
 #undef SLUICE_ROW_H

@@ -11,7 +11,8 @@ namespace sluice::observe {
 // C(name) counter, G(name) gauge, H(name) histogram. envoy-behaviour.md 6.
 // clang-format off
 #define SLUICE_CLUSTER_STATS(C, G, H)                                                             \
-  C(upstream_cx_total) C(upstream_cx_http1_total) C(upstream_cx_connect_fail)                     \
+  C(upstream_cx_total) C(upstream_cx_http1_total) C(upstream_cx_http2_total)                      \
+  C(upstream_cx_connect_fail)                                                                     \
   C(upstream_cx_connect_timeout) C(upstream_cx_idle_timeout) C(upstream_cx_overflow)              \
   C(upstream_cx_destroy) C(upstream_cx_destroy_local) C(upstream_cx_destroy_remote)               \
   C(upstream_cx_destroy_with_active_rq) C(upstream_cx_destroy_local_with_active_rq)               \

@@ -11,7 +11,7 @@
 #include "net/waiter.h"
 #include "proxy/downstream.h"
 #include "proxy/exchange.h"
-#include "proxy/h2_boxes.h"
+#include "upstream/h2_boxes.h"
 
 namespace sluice::proxy {
 
@@ -66,8 +66,8 @@ class H2Downstream final : public http::H2Stream, public Downstream {
   H2Server& server_;
   std::unique_ptr<Exchange> exchange_;
   http::Fields trailers_;
-  H2Inbox inbox_;
-  H2Outbox outbox_;
+  upstream::H2Inbox inbox_;
+  upstream::H2Outbox outbox_;
   net::Waiter body_wait_;
   net::Waiter flush_wait_;
   void (*gone_)(void*) = nullptr;

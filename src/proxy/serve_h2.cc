@@ -21,45 +21,7 @@ http::H2HeadLimits HeadLimits(const config::HttpConnectionManager& http) {
   return {http.h1.head_bytes_max, http.h1.fields_max};
 }
 
-// Connections that were opened together shall not be pinged together.
-std::uint64_t NextPingMs(const config::H2Keepalive& keepalive, base::Random& random) {
-  const std::uint64_t jitter = keepalive.interval_ms * keepalive.jitter_percent / 100;
-  return keepalive.interval_ms + (jitter == 0 ? 0 : random.Next() % (jitter + 1));
-}
-
 }  // namespace
-
-void CountH2Event(http::H2Event event, observe::Http2Stats& stats) {
-  using enum http::H2Event;
-  switch (event) {
-    case kHeaderOverflow:
-      return stats.header_overflow.Add();
-    case kHeadersWithoutStream:
-      return stats.headers_cb_no_stream.Add();
-    case kEmptyFramesFlood:
-      return stats.inbound_empty_frames_flood.Add();
-    case kPriorityFlood:
-      return stats.inbound_priority_frames_flood.Add();
-    case kWindowUpdateFlood:
-      return stats.inbound_window_update_frames_flood.Add();
-    case kOutboundFlood:
-      return stats.outbound_flood.Add();
-    case kOutboundControlFlood:
-      return stats.outbound_control_flood.Add();
-    case kMessagingError:
-      return stats.rx_messaging_error.Add();
-    case kStreamRefused:
-      return stats.stream_refused_errors.Add();
-    case kGoawaySent:
-      return stats.goaway_sent.Add();
-    case kRxReset:
-      return stats.rx_reset.Add();
-    case kTxReset:
-      return stats.tx_reset.Add();
-    case kTrailers:
-      return stats.trailers.Add();
-  }
-}
 
 H2Server::H2Server(ServerConnection& connection, std::string_view received)
     : connection_(connection),
@@ -91,7 +53,7 @@ H2Server::H2Server(ServerConnection& connection, std::string_view received)
   if (slow_ms_ != 0) slow_timer_.Arm(timers(), slow_ms_);
   if (idle_ms_ != 0) idle_timer_.Arm(timers(), idle_ms_);
   if (http.h2_keepalive.interval_ms != 0) {
-    ArmPing(NextPingMs(http.h2_keepalive, connection.context().options().random));
+    ArmPing(upstream::NextPingMs(http.h2_keepalive, connection.context().options().random));
   }
   link_.Seed(received);
 }
@@ -230,7 +192,7 @@ void H2Server::OnPingAck() {
   if (!std::exchange(ping_unanswered_, false)) return;
   const config::H2Keepalive& keepalive = plan()->http->h2_keepalive;
   if (keepalive.interval_ms == 0) return ping_timer_.Cancel();
-  ArmPing(NextPingMs(keepalive, context().options().random));
+  ArmPing(upstream::NextPingMs(keepalive, context().options().random));
 }
 
 // ---- streams
@@ -298,7 +260,7 @@ void H2Server::OnGoaway(std::uint32_t, http::H2Error) {
   MaybeFinish();
 }
 
-void H2Server::OnEvent(http::H2Event event) { CountH2Event(event, h2_stats_); }
+void H2Server::OnEvent(http::H2Event event) { upstream::CountH2Event(event, h2_stats_); }
 
 // Whether the client reset it or made us do so comes to the same.
 void H2Server::CountReset(const H2Downstream& stream) {

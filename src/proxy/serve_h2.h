@@ -20,9 +20,6 @@ namespace sluice::proxy {
 class H2Downstream;
 class ServerConnection;
 
-// Counts what a session tells, for either side.
-void CountH2Event(http::H2Event event, observe::Http2Stats& stats);
-
 class H2Server final : public Session, public http::H2Sink {
  public:
   // `received`: bytes that were read already, the preface first.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "upstream/h2_connection.h"
 
 namespace sluice::upstream {
 
@@ -130,6 +131,18 @@ std::unique_ptr<Connection> Cluster::TakeIdle(HostPool& pool) {
   return nullptr;
 }
 
+H2Connection* Cluster::FindH2(HostPool& pool) {
+  for (H2Connection* connection : pool.h2) {
+    if (connection->epoch() == epoch_ && connection->HasRoom()) return connection;
+  }
+  return nullptr;
+}
+
+bool Cluster::AbortH2() {
+  for (H2Connection* connection : std::vector<H2Connection*>(h2_)) connection->Abort();
+  return !h2_.empty();
+}
+
 void Cluster::PutIdle(std::unique_ptr<Connection> connection) {
   Connection& c = *connection;
   c.busy_ = false;
@@ -171,7 +184,6 @@ Cluster::Booking Cluster::BookConnection(HostPool& pool) {
   ++pool.connections;
   RefPool(&pool);
   stats_->upstream_cx_total.Add();
-  stats_->upstream_cx_http1_total.Add();
   stats_->upstream_cx_active.Add(1);
   HostStats::PerWorker& host = pool.host.stats->workers[parts_.worker];
   host.cx_total.Add();
@@ -193,6 +205,7 @@ void Cluster::CloseIdleOf(HostPool& pool) {
   // Closing calls back into the pool: it is empty by then.
   std::vector<std::unique_ptr<Connection>> closing;
   closing.swap(pool.idle);
+  for (H2Connection* connection : std::vector<H2Connection*>(pool.h2)) connection->Drain();
 }
 
 void Cluster::CloseIdle() {

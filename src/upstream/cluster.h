@@ -24,11 +24,17 @@ struct Epoch {
 
 // A host and its connections. Lives while it is in the host set or anything refers to it.
 struct HostPool {
+  // What ALPN chose the last time, for clusters that leave it to ALPN.
+  enum class Learned : std::uint8_t { kNothing, kHttp1, kHttp2 };
   explicit HostPool(Host h) : host(std::move(h)) {}
   Host host;
   std::vector<std::unique_ptr<Connection>> idle;  // The youngest last: reused first.
-  std::uint32_t connections = 0;                  // Idle, busy and connecting.
-  std::uint32_t refs = 0;                         // Attempts and connections.
+  std::vector<H2Connection*> h2;                  // That take new streams.
+  std::uint32_t h2_connecting = 0;
+  std::uint32_t h2_failures = 0;  // Connects that failed, ever.
+  Learned learned = Learned::kNothing;
+  std::uint32_t connections = 0;  // Idle, busy and connecting.
+  std::uint32_t refs = 0;         // Attempts and connections.
   bool in_set = true;
 };
 
@@ -53,6 +59,12 @@ class Cluster {
 
   // An idle connection of `pool` that is still good; null when there is none.
   std::unique_ptr<Connection> TakeIdle(HostPool& pool);
+  // An HTTP/2 connection of `pool` with room for a stream; null when there is none.
+  H2Connection* FindH2(HostPool& pool);
+  void AddH2(H2Connection& connection) { h2_.push_back(&connection); }
+  void RemoveH2(H2Connection& connection) { std::erase(h2_, &connection); }
+  // Shutdown: they go with the next turns of the loop.
+  bool AbortH2();
   void PutIdle(std::unique_ptr<Connection> connection);
   // Books a new connection (gauges, a credit). Like Envoy, a host without any connection may always
   // have one, credit or not: else a worker could starve while another one idles.
@@ -110,6 +122,7 @@ class Cluster {
   std::vector<HostPool*> pools_;  // By index into hosts_->hosts.
   absl::flat_hash_map<base::Address, HostPool*> by_address_;
   std::size_t cursor_;
+  std::vector<H2Connection*> h2_;  // All there are.
   Attempt* pending_first_ = nullptr;
   Attempt* pending_last_ = nullptr;
   std::uint32_t retained_ = 0;

@@ -34,7 +34,16 @@ Clusters::Clusters(const WorkerParts& parts) : state_(std::make_unique<State>(pa
   state_->credits_timer.Arm(parts.loop.timers(), kReturnCreditsMs);
 }
 
-Clusters::~Clusters() = default;
+// HTTP/2 connections have coroutines of their own, which end in turns of the loop.
+Clusters::~Clusters() {
+  const auto abort = [this] {
+    bool any = false;
+    for (auto& [name, cluster] : state_->by_name) any |= cluster->AbortH2();
+    for (auto& [cluster, owned] : state_->leaving) any |= cluster->AbortH2();
+    return any;
+  };
+  while (abort()) state_->parts.loop.RunOnce(0);
+}
 
 void Clusters::Set(ClusterParts parts) {
   const std::string name = parts.config->name;

@@ -5,9 +5,49 @@
 #include <cstring>
 #include <utility>
 
+#include "base/random.h"
+#include "config/http2.h"
 #include "net/loop.h"
 
 namespace sluice::upstream {
+
+void CountH2Event(http::H2Event event, observe::Http2Stats& stats) {
+  using enum http::H2Event;
+  switch (event) {
+    case kHeaderOverflow:
+      return stats.header_overflow.Add();
+    case kHeadersWithoutStream:
+      return stats.headers_cb_no_stream.Add();
+    case kEmptyFramesFlood:
+      return stats.inbound_empty_frames_flood.Add();
+    case kPriorityFlood:
+      return stats.inbound_priority_frames_flood.Add();
+    case kWindowUpdateFlood:
+      return stats.inbound_window_update_frames_flood.Add();
+    case kOutboundFlood:
+      return stats.outbound_flood.Add();
+    case kOutboundControlFlood:
+      return stats.outbound_control_flood.Add();
+    case kMessagingError:
+      return stats.rx_messaging_error.Add();
+    case kStreamRefused:
+      return stats.stream_refused_errors.Add();
+    case kGoawaySent:
+      return stats.goaway_sent.Add();
+    case kRxReset:
+      return stats.rx_reset.Add();
+    case kTxReset:
+      return stats.tx_reset.Add();
+    case kTrailers:
+      return stats.trailers.Add();
+  }
+}
+
+// Connections that were opened together shall not be pinged together.
+std::uint64_t NextPingMs(const config::H2Keepalive& keepalive, base::Random& random) {
+  const std::uint64_t jitter = keepalive.interval_ms * keepalive.jitter_percent / 100;
+  return keepalive.interval_ms + (jitter == 0 ? 0 : random.Next() % (jitter + 1));
+}
 
 H2Link::H2Link(const Parts& parts, const Owner& owner)
     : parts_(parts),

@@ -14,9 +14,21 @@
 #include "net/task.h"
 #include "net/timer_wheel.h"
 #include "net/waiter.h"
-#include "observe/cells.h"
+#include "observe/stats.h"
+
+namespace sluice::base {
+class Random;
+}
+namespace sluice::config {
+struct H2Keepalive;
+}
 
 namespace sluice::upstream {
+
+// Counts what a session tells.
+void CountH2Event(http::H2Event event, observe::Http2Stats& stats);
+// Until the next ping.
+std::uint64_t NextPingMs(const config::H2Keepalive& keepalive, base::Random& random);
 
 class H2Link {
  public:

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "upstream/cluster.h"
+#include "upstream/h2_connection.h"
 
 namespace sluice::upstream {
 namespace {
@@ -115,6 +116,7 @@ Attempt::Attempt(Cluster& cluster)
 
 Attempt::~Attempt() {
   connection_.reset();
+  if (h2_ != nullptr) h2_->Detach();
   if (connecting_ != nullptr) {
     connecting_->Close();
     connecting_.reset();
@@ -167,8 +169,32 @@ bool Attempt::ChooseHost() {
 bool Attempt::TryAcquireIdle() {
   if (closed_ || acquired() || Dropped()) return false;
   if (!TakeCredit() || !ChooseHost()) return false;
-  connection_ = cluster_.TakeIdle(*pool_);
-  if (connection_ == nullptr) return false;
+  return TakePooled();
+}
+
+bool Attempt::WantsHttp2() const {
+  switch (epoch_->config->protocol) {
+    case config::Cluster::Protocol::kHttp1:
+      return false;
+    case config::Cluster::Protocol::kHttp2:
+      return true;
+    case config::Cluster::Protocol::kAlpn:
+      return pool_->learned != HostPool::Learned::kHttp1;
+    case config::Cluster::Protocol::kDownstream:
+      return downstream_http2_;
+  }
+  return false;
+}
+
+bool Attempt::TakePooled() {
+  if (WantsHttp2()) {
+    h2_ = cluster_.FindH2(*pool_);
+    if (h2_ == nullptr) return false;
+    h2_->Attach();
+  } else {
+    connection_ = cluster_.TakeIdle(*pool_);
+    if (connection_ == nullptr) return false;
+  }
   cluster_.stats().upstream_rq_total.Add();
   return true;
 }
@@ -190,17 +216,32 @@ net::Task<AcquireResult> Attempt::Acquire(bool fresh_only) {
     co_return AcquireResult::kNoHealthyHost;
   }
   while (!closed_) {
-    if (!fresh_only) {
-      connection_ = cluster_.TakeIdle(*pool_);
-      if (connection_ != nullptr) {
-        stats.upstream_rq_total.Add();
-        co_return AcquireResult::kOk;
-      }
+    const bool http2 = WantsHttp2();
+    if (!fresh_only && TakePooled()) co_return AcquireResult::kOk;
+    if (http2 && pool_->h2_connecting > 0) {
+      // One connection will do for all who wait, and so will its failure.
+      const std::uint32_t failures = pool_->h2_failures;
+      const Wait waited = co_await WaitPending(0);
+      if (waited == Wait::kOverflow) co_return AcquireResult::kOverflow;
+      fresh_only = false;
+      if (closed_ || pool_->h2_failures == failures) continue;
+      stats.upstream_rq_pending_failure_eject.Add();
+      failure_ = "the connection that was waited for failed";
+      co_return AcquireResult::kConnectFailed;
     }
     const Cluster::Booking booking = cluster_.BookConnection(*pool_);
     if (booking != Cluster::Booking::kRefused) {
       booking_ = static_cast<std::uint8_t>(booking);
-      co_return co_await Connect();
+      if (http2) ++pool_->h2_connecting;
+      const AcquireResult result = co_await Connect();
+      if (http2) {
+        --pool_->h2_connecting;
+        if (result != AcquireResult::kOk && result != AcquireResult::kClosed) {
+          ++pool_->h2_failures;
+        }
+        cluster_.WakePending();
+      }
+      co_return result;
     }
     const Wait waited = co_await WaitPending(0);
     if (waited == Wait::kOverflow) co_return AcquireResult::kOverflow;
@@ -262,9 +303,24 @@ net::Task<AcquireResult> Attempt::Connect() {
   timer_.Cancel();
   if (closed_) co_return ConnectFailed();
   stats.upstream_cx_connect_ms.Record(MsSince(start, loop.now()));
-  connection_.reset(new Connection(cluster_, *pool_, booking_, std::move(connecting_)));
+  TakeConnected();
   stats.upstream_rq_total.Add();
   co_return AcquireResult::kOk;
+}
+
+void Attempt::TakeConnected() {
+  using Protocol = config::Cluster::Protocol;
+  bool http2 = WantsHttp2();
+  if (epoch_->config->protocol == Protocol::kAlpn) {
+    http2 = net::NegotiatedProtocol(*connecting_) == "h2";
+    pool_->learned = http2 ? HostPool::Learned::kHttp2 : HostPool::Learned::kHttp1;
+  }
+  if (http2) {
+    h2_ = new H2Connection(cluster_, *pool_, booking_, std::move(connecting_));
+  } else {
+    cluster_.stats().upstream_cx_http1_total.Add();
+    connection_.reset(new Connection(cluster_, *pool_, booking_, std::move(connecting_)));
+  }
 }
 
 AcquireResult Attempt::ConnectFailed() {
@@ -299,6 +355,7 @@ void Attempt::Close() {
   closed_ = true;
   if (connecting_ != nullptr) connecting_->Close();
   if (connection_ != nullptr) connection_->stream().Close();
+  if (stream_ != nullptr) stream_->Cancel();
   waiter_.Wake();
 }
 

@@ -23,6 +23,8 @@ namespace sluice::upstream {
 
 struct Epoch;
 struct HostPool;
+class H2ClientStream;
+class H2Connection;
 
 // An open connection; belongs to the pool while idle and to one attempt while busy.
 class Connection {
@@ -87,6 +89,8 @@ class Attempt {
     avoided_ = hosts;
     picks_max_ = picks_max;
   }
+  // What the client speaks, for clusters that do the same upstream.
+  void set_downstream_http2(bool http2) { downstream_http2_ = http2; }
   // A pooled connection without awaiting anything; false: use Acquire. Never a fresh connection.
   bool TryAcquireIdle();
   // Pooled or fresh, waiting for hosts (first DNS answer), a free connection or the handshake.
@@ -95,8 +99,12 @@ class Attempt {
   // Ends a pending Acquire with kClosed, or closes the connection in use. Any state, idempotent.
   void Close();
 
-  Connection& connection();  // REQUIRES: acquired.
-  bool acquired() const { return connection_ != nullptr; }
+  Connection& connection();  // REQUIRES: acquired, and http2() null.
+  // Not null: acquired, and it is a share of this connection. Open the stream on it, and say so, so
+  // that Close() finds it.
+  H2Connection* http2() const { return h2_; }
+  void set_stream(H2ClientStream* stream) { stream_ = stream; }
+  bool acquired() const { return connection_ != nullptr || h2_ != nullptr; }
   const config::Cluster& config() const;
   observe::ClusterStats& stats();
   Cluster& cluster() { return cluster_; }
@@ -119,6 +127,11 @@ class Attempt {
   bool Dropped();
   bool ChooseHost();
   bool Avoided(const HostPool& pool) const;
+  // HTTP/2 is sure, or not known not to be.
+  bool WantsHttp2() const;
+  bool TakePooled();
+  // The connection that was made becomes what its protocol says.
+  void TakeConnected();
   net::Task<AcquireResult> Connect();
   net::Task<Wait> WaitPending(std::uint64_t timeout_ms);
   AcquireResult ConnectFailed();
@@ -128,6 +141,8 @@ class Attempt {
   Epoch* epoch_;
   HostPool* pool_ = nullptr;
   std::unique_ptr<Connection> connection_;
+  H2Connection* h2_ = nullptr;
+  H2ClientStream* stream_ = nullptr;
   std::unique_ptr<net::Stream> connecting_;
   net::Waiter waiter_;
   net::Timer timer_;
@@ -138,6 +153,7 @@ class Attempt {
   unsigned picks_max_ = 0;
   std::uint8_t booking_ = 0;     // Of `connecting_`: Cluster::Booking.
   std::optional<bool> dropped_;  // The dice are rolled once per attempt.
+  bool downstream_http2_ = false;
   bool credited_ = false;
   bool pending_ = false;
   bool timed_out_ = false;

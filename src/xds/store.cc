@@ -154,10 +154,6 @@ ApplyResult Store::Apply(const Response& response, const std::set<std::string>& 
               envoy::config::cluster::v3::Cluster proto;
               if (!Parse(bytes, proto, errors)) return std::shared_ptr<const config::Cluster>();
               auto cluster = config::CompileCluster(proto, options, errors);
-              if (cluster != nullptr && cluster->http2) {
-                errors.AddAt("typed_extension_protocol_options",
-                             "HTTP/2 to upstreams is not supported; write http_protocol_options");
-              }
               return cluster;
             },
             now);

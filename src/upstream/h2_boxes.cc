@@ -1,9 +1,9 @@
-#include "proxy/h2_boxes.h"
+#include "upstream/h2_boxes.h"
 
 #include <algorithm>
 #include <cstring>
 
-namespace sluice::proxy {
+namespace sluice::upstream {
 namespace {
 
 // The window bounds it; this is for windows that an operator made huge.
@@ -75,4 +75,4 @@ net::IoStatus H2Outbox::Flush(http::H2Session& session, http::H2Stream& stream) 
   return net::IoStatus::kOk;
 }
 
-}  // namespace sluice::proxy
+}  // namespace sluice::upstream

@@ -2,7 +2,7 @@
 // What an HTTP/2 stream of ours holds of bodies: bytes that arrived and were not read, pieces that
 // are queued and not sent. Bounded by the stream's window and by the exchange.
 //
-// Worker's thread. Both sides of an exchange use them.
+// worker: both sides of an exchange use them.
 
 #include <array>
 #include <cstddef>
@@ -14,7 +14,7 @@
 #include "net/buffer.h"
 #include "net/stream.h"
 
-namespace sluice::proxy {
+namespace sluice::upstream {
 
 // Arriving bytes go into one buffer while the reader looks at the other one.
 class H2Inbox {
@@ -57,4 +57,4 @@ class H2Outbox {
   bool end_ = false;
 };
 
-}  // namespace sluice::proxy
+}  // namespace sluice::upstream
