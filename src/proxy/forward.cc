@@ -76,6 +76,7 @@ bool Exchange::StartTry() {
     return false;
   }
   try_->attempt.emplace(*cluster);
+  try_->attempt->set_downstream_http2(request_.version == http::Version::kHttp2);
   ++info_.attempts;
   if (!tried_hosts_.empty()) {
     try_->attempt->Avoid(tried_hosts_, retries_.policy->host_picks_max);

@@ -121,6 +121,7 @@ H2Connection::~H2Connection() {
 }
 
 const Host& H2Connection::host() const { return pool_.host; }
+net::Loop& H2Connection::loop() { return cluster_.parts().loop; }
 net::BufferPool& H2Connection::buffers() { return cluster_.parts().buffers; }
 
 void H2Connection::OnDone(void* self) {

@@ -83,6 +83,7 @@ class H2Connection final : public http::H2Sink {
   const Epoch* epoch() const { return epoch_; }
   bool reused() const { return responses_ > 0; }
   net::BufferPool& buffers();
+  net::Loop& loop();
 
   // ---- H2Sink
   http::H2Stream* OnOpen() override { return nullptr; }

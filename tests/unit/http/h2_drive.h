@@ -127,6 +127,8 @@ class H2Drive final : public H2Sink {
     if (!stalled_) TakeOutput();
   }
 
+  // The peer sends its own preface (server role).
+  void ExpectPreface() { buffer_.clear(); }
   // As if the peer did not read.
   void Stall() { stalled_ = true; }
   void TakeOutput() {
