@@ -7,6 +7,7 @@
 #include "net/client_hello.h"
 #include "net/tls_server.h"
 #include "observe/tls_stats.h"
+#include "net/tls.h"
 #include "proxy/serve_h1.h"
 #include "proxy/serve_h2.h"
 #include "proxy/server_connection.h"
@@ -218,7 +219,11 @@ std::unique_ptr<Session> MakeSession(ServerConnection& connection) {
   const ListenerPlan& plan = *connection.plan();
   if (plan.http == nullptr) return nullptr;
   connection.CountHttp();
-  if (plan.http->codec == config::HttpConnectionManager::Codec::kHttp2) {
+  using Codec = config::HttpConnectionManager::Codec;
+  const Codec codec = plan.http->codec;
+  const bool chosen =
+      codec == Codec::kAuto && net::NegotiatedProtocol(connection.stream()) == "h2";
+  if (codec == Codec::kHttp2 || chosen) {
     return std::make_unique<H2Server>(connection, std::string_view());
   }
   return std::make_unique<H1Server>(connection);

@@ -129,7 +129,7 @@ TEST(CompileCluster, ReadsLimitsAndProtocolOptions) {
   EXPECT_EQ(cluster.requests_per_connection_max, 5U);
   EXPECT_EQ(cluster.response_fields_max, 6U);
   EXPECT_EQ(cluster.response_head_bytes_max, 7U * 1024);
-  EXPECT_FALSE(cluster.http2);
+  EXPECT_EQ(cluster.protocol, Cluster::Protocol::kHttp1);
   EXPECT_FALSE(cluster.tls.has_value());
 }
 
@@ -137,10 +137,24 @@ TEST(CompileCluster, MarksHttp2) {
   const Cluster cluster =
       Good(base::Cat(R"(name: "c" )", Options(R"(explicit_http_config { http2_protocol_options {
           connection_keepalive { interval { seconds: 9 } timeout { seconds: 2 } } } })")));
-  EXPECT_TRUE(cluster.http2);
+  EXPECT_EQ(cluster.protocol, Cluster::Protocol::kHttp2);
+  EXPECT_EQ(cluster.h2_keepalive.interval_ms, 9000U);
   EXPECT_EQ(cluster.http2_keepalive_interval_ms, 9000U);
   EXPECT_EQ(cluster.http2_keepalive_timeout_ms, 2000U);
-  EXPECT_TRUE(Good(R"(name: "c" http2_protocol_options {})").http2);
+  EXPECT_EQ(Good(R"(name: "c" http2_protocol_options {})").protocol, Cluster::Protocol::kHttp2);
+}
+
+TEST(CompileCluster, ChoosesTheProtocol) {
+  const auto protocol = [](std::string_view options) {
+    return Good(base::Cat(R"(name: "c" )", Options(options))).protocol;
+  };
+  EXPECT_EQ(protocol("use_downstream_protocol_config { http_protocol_options {} }"),
+            Cluster::Protocol::kDownstream);
+  const Cluster cluster = Good(base::Cat(
+      R"(name: "c" )", Options(R"(use_downstream_protocol_config { http2_protocol_options {
+          max_concurrent_streams { value: 7 } initial_stream_window_size { value: 70000 } } })")));
+  EXPECT_EQ(cluster.h2.streams_max, 7U);
+  EXPECT_EQ(cluster.h2.stream_window_bytes, 70'000U);
 }
 
 TEST(CompileCluster, RefusesBadClusters) {

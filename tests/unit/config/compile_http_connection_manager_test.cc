@@ -59,6 +59,41 @@ TEST(CompileHttpConnectionManager, AWrittenZeroWinsToo) {
   EXPECT_TRUE(unset.h1.accept_http_10);
 }
 
+TEST(CompileHttpConnectionManager, ReadsHttp2Options) {
+  const auto hcm = GoodHcm(R"(
+      codec_type: HTTP2
+      http2_protocol_options {
+        hpack_table_size { value: 1 } max_concurrent_streams { value: 2 }
+        initial_stream_window_size { value: 65535 }
+        initial_connection_window_size { value: 65536 } allow_connect: true
+        max_outbound_frames { value: 3 } max_outbound_control_frames { value: 4 }
+        max_consecutive_inbound_frames_with_empty_payload { value: 5 }
+        max_inbound_priority_frames_per_stream { value: 6 }
+        max_inbound_window_update_frames_per_data_frame_sent { value: 7 }
+        override_stream_error_on_invalid_http_message { value: true }
+        custom_settings_parameters { identifier { value: 99 } value { value: 8 } }
+        connection_keepalive { interval { seconds: 9 } timeout { seconds: 10 }
+          interval_jitter { value: 11 } connection_idle_interval { seconds: 12 } } })");
+  EXPECT_EQ(hcm.codec, HttpConnectionManager::Codec::kHttp2);
+  http::H2Options want;
+  want.hpack_table_bytes = 1;
+  want.streams_max = 2;
+  want.stream_window_bytes = 65535;
+  want.connection_window_bytes = 65536;
+  want.allow_connect = true;
+  want.outbound_frames_max = 3;
+  want.outbound_control_frames_max = 4;
+  want.empty_frames_max = 5;
+  want.priority_frames_per_stream_max = 6;
+  want.window_updates_per_data_frame_max = 7;
+  want.stream_error_on_invalid_message = true;
+  want.custom_settings = {{99, 8}};
+  EXPECT_EQ(hcm.h2, want);
+  EXPECT_EQ(hcm.h2_keepalive, (H2Keepalive{9000, 10'000, 11, 12'000}));
+  EXPECT_TRUE(GoodHcm(R"(upgrade_configs { upgrade_type: "websocket" })").h2.allow_connect);
+  EXPECT_FALSE(GoodHcm("").h2.allow_connect);
+}
+
 TEST(CompileHttpConnectionManager, ReadsEveryOption) {
   const auto hcm = GoodHcm(R"(
       codec_type: HTTP1 server_name: "me" server_header_transformation: PASS_THROUGH via: "v"
@@ -176,7 +211,20 @@ TEST(CompileHttpConnectionManager, RefusesBadOptions) {
                      Chain(HcmFilter(base::Cat(R"(stat_prefix: "s" )", specifier, kRouter))));
   };
   const std::vector<BadCase> cases = {
-      {"HTTP/2", WithHcm("codec_type: HTTP2"), {kHcmPath + "codec_type: not supported; use AUTO"}},
+      {"HTTP/3", WithHcm("codec_type: HTTP3"), {kHcmPath + "codec_type: not supported; use AUTO"}},
+      {"an HTTP/2 window too small",
+       WithHcm("http2_protocol_options { initial_stream_window_size { value: 65534 } }"),
+       {kHcmPath + "http2_protocol_options.initial_stream_window_size: 65534 is out of range"}},
+      {"no HTTP/2 streams",
+       WithHcm("http2_protocol_options { max_concurrent_streams { value: 0 } }"),
+       {kHcmPath + "http2_protocol_options.max_concurrent_streams: 0 is out of range"}},
+      {"a custom setting that is none",
+       WithHcm("http2_protocol_options { custom_settings_parameters { identifier { value: 4 } "
+               "value { value: 1 } } }"),
+       {kHcmPath + "http2_protocol_options.custom_settings_parameters[0].identifier: setting 4"}},
+      {"pings without a timeout",
+       WithHcm("http2_protocol_options { connection_keepalive { interval { seconds: 1 } } }"),
+       {kHcmPath + "http2_protocol_options.connection_keepalive.timeout: needed"}},
       {"no stat_prefix",
        base::Cat(R"(name: "l" )", kAddress, Chain(HcmFilter(base::Cat(kRds, kRouter)))),
        {kHcmPath + "stat_prefix: needed"}},

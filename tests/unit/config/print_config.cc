@@ -61,7 +61,7 @@ class Printer {
     Number("requests_per_connection", value.requests_per_connection_max, 0);
     Number("response_fields_max", value.response_fields_max, none.response_fields_max);
     Number("response_head_bytes_max", value.response_head_bytes_max, none.response_head_bytes_max);
-    if (value.http2) {
+    if (value.protocol == Cluster::Protocol::kHttp2) {
       Line("http2 ping ", value.http2_keepalive_interval_ms, "ms answer ",
            value.http2_keepalive_timeout_ms, "ms");
     }
