@@ -24,7 +24,11 @@ void H2Session::OnRstStream(const H2FrameHeader& frame, std::string_view payload
   if (payload.size() != 4) return Fail(H2Error::kFrameSizeError, "RST_STREAM of a wrong size");
   if (IsIdle(frame.stream)) return Fail(H2Error::kProtocolError, "RST_STREAM on an idle stream");
   H2Stream* stream = Find(frame.stream);
-  if (stream == nullptr) return;
+  if (stream == nullptr) {
+    // It may be ours that crossed this one; from now on the peer has no excuse.
+    NoteClosed(frame.stream, How::kResetByPeer);
+    return;
+  }
   stream->reset = true;
   Unlink(*stream, How::kResetByPeer);
   sink_.OnEvent(H2Event::kRxReset);
@@ -133,8 +137,8 @@ void H2Session::OnWindowUpdate(const H2FrameHeader& frame, std::string_view payl
     return Fail(H2Error::kProtocolError, "WINDOW_UPDATE on an idle stream");
   }
   H2Stream* stream = Find(frame.stream);
-  if (stream == nullptr) return;
   if (more == 0) return StreamError(frame.stream, H2Error::kProtocolError);
+  if (stream == nullptr) return;
   stream->send_window += more;
   if (stream->send_window > kH2WindowMax) {
     return StreamError(frame.stream, H2Error::kFlowControlError);

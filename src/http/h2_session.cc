@@ -77,6 +77,11 @@ void H2Session::Unlink(H2Stream& stream, How how) {
 }
 
 void H2Session::NoteClosed(std::uint32_t id, How how) {
+  for (Closed& closed : closed_) {
+    if (closed.id != id) continue;
+    closed.how = how;
+    return;
+  }
   closed_[closed_at_] = {id, how};
   closed_at_ = (closed_at_ + 1) % std::size(closed_);
 }

@@ -5,9 +5,9 @@
 #include <variant>
 
 #include "net/client_hello.h"
+#include "net/tls.h"
 #include "net/tls_server.h"
 #include "observe/tls_stats.h"
-#include "net/tls.h"
 #include "proxy/serve_h1.h"
 #include "proxy/serve_h2.h"
 #include "proxy/server_connection.h"
@@ -221,8 +221,7 @@ std::unique_ptr<Session> MakeSession(ServerConnection& connection) {
   connection.CountHttp();
   using Codec = config::HttpConnectionManager::Codec;
   const Codec codec = plan.http->codec;
-  const bool chosen =
-      codec == Codec::kAuto && net::NegotiatedProtocol(connection.stream()) == "h2";
+  const bool chosen = codec == Codec::kAuto && net::NegotiatedProtocol(connection.stream()) == "h2";
   if (codec == Codec::kHttp2 || chosen) {
     return std::make_unique<H2Server>(connection, std::string_view());
   }

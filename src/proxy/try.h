@@ -21,7 +21,8 @@ struct Try {
   // By the protocol of what was acquired.
   void Open() {
     if (upstream::H2Connection* connection = attempt->http2(); connection != nullptr) {
-      if (h2 == nullptr) h2 = std::make_unique<H2Upstream>(connection->loop(), connection->buffers());
+      if (h2 == nullptr)
+        h2 = std::make_unique<H2Upstream>(connection->loop(), connection->buffers());
       h2->Open(*attempt);
       stream = h2.get();
       return;

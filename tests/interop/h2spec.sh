@@ -5,9 +5,10 @@ set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 bin=${SLUICE_BIN_DIR:-$root/build/release/bin}
 work=$(mktemp -d)
-pid=
+pid= origin_pid=
 cleanup() {
   [ -n "$pid" ] && kill "$pid" 2> /dev/null && wait "$pid" 2> /dev/null
+  [ -n "$origin_pid" ] && kill "$origin_pid" 2> /dev/null
   rm -rf "$work"
 }
 trap cleanup EXIT
@@ -18,32 +19,38 @@ h2spec=${H2SPEC:-$(command -v h2spec || true)}
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
   -keyout "$work/key.pem" -out "$work/cert.pem" 2> /dev/null
 
-manager() {
+python3 "$root/tests/interop/patient_origin.py" > "$work/origin" &
+origin_pid=$!
+for _ in $(seq 100); do [ -s "$work/origin" ] && break; sleep 0.1; done
+
+# As a proxy: what answers is an origin that waits for the whole request.
+manager() { # CODEC
   cat << YAML
         - name: hcm
           typed_config:
             "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
             stat_prefix: in
+            codec_type: $1
             route_config:
               virtual_hosts:
               - name: all
                 domains: ["*"]
                 routes:
                 - match: {prefix: /}
-                  direct_response: {status: 200, body: {inline_string: "hello from sluice"}}
+                  route: {cluster: origin}
             http_filters:
             - name: router
               typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}
 YAML
 }
 
-listener() { # NAME
+listener() { # NAME CODEC
   cat << YAML
   - name: $1
     address: {socket_address: {address: 127.0.0.1, port_value: 0}}
     filter_chains:
     - filters:
-$(manager)
+$(manager "$2")
 YAML
 }
 
@@ -65,9 +72,18 @@ YAML
   echo "admin: {address: {socket_address: {address: 127.0.0.1, port_value: 0}}}"
   echo "static_resources:"
   echo "  listeners:"
-  listener plain
-  listener tls
+  listener plain HTTP2  # HTTP/1 is not for h2spec's broken prefaces to fall back to.
+  listener tls AUTO
   tls_socket
+  cat << YAML
+  clusters:
+  - name: origin
+    load_assignment:
+      cluster_name: origin
+      endpoints:
+      - lb_endpoints:
+        - endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: $(cat "$work/origin")}}}
+YAML
 } > "$work/sluice.yaml"
 
 "$bin/sluice" -c "$work/sluice.yaml" --concurrency 1 --admin-address-path "$work/admin" > "$work/log" 2>&1 &
@@ -75,7 +91,6 @@ pid=$!
 for _ in $(seq 100); do
   [ -s "$work/admin" ] && break
   kill -0 "$pid" 2> /dev/null || break
-  read -rt 0.1 < <(:) || true
   sleep 0.1
 done
 [ -s "$work/admin" ] || { echo "h2spec: sluice did not start"; cat "$work/log"; exit 1; }
