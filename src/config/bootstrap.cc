@@ -8,9 +8,9 @@
 #include "base/field_errors.h"
 #include "base/strings.h"
 #include "config/bootstrap_checks.h"
+#include "config/bootstrap_sources.h"
 #include "config/compile_access_log.h"
 #include "config/compile_address.h"
-#include "config/compile_headers.h"
 #include "config/compile_secret.h"
 #include "config/proto_values.h"
 #include "config/yaml_to_proto.h"
@@ -56,9 +56,8 @@ class Compiler {
       CompileListeners(proto.static_resources(), out);
       CompileSecrets(proto.static_resources(), out);
     }
-    CompileDynamic(proto, out);
+    CompileDynamicResources(proto, options_, out, errors_);
     CheckStaticClusters(proto, errors_);
-    CheckAdsIsThere(out);
     out.proto_bytes = Bytes(proto);
   }
 
@@ -155,117 +154,6 @@ class Compiler {
       if (auto secret = CompileSecret(proto.secrets(i), options_, errors_)) {
         out.secrets.push_back(std::move(secret));
       }
-    }
-  }
-
-  void CompileDynamic(const Proto& proto, Bootstrap& out) {
-    const Scope scope(errors_, "dynamic_resources");
-    const auto& dynamic = proto.dynamic_resources();
-    const auto source = [&](bool set, const corev3::ConfigSource& config, std::string_view field,
-                            bool& on, std::uint64_t& timeout_ms) {
-      if (!set) return;
-      const Scope field_scope(errors_, field);
-      on = true;
-      timeout_ms = CheckAdsSource(config, errors_);
-      if (!dynamic.has_ads_config()) {
-        errors_.AddAt("ads", "there is no ADS server; write dynamic_resources.ads_config");
-      }
-    };
-    source(dynamic.has_lds_config(), dynamic.lds_config(), "lds_config", out.lds,
-           out.lds_fetch_timeout_ms);
-    source(dynamic.has_cds_config(), dynamic.cds_config(), "cds_config", out.cds,
-           out.cds_fetch_timeout_ms);
-    if (!dynamic.has_ads_config()) return;
-    const Scope ads_scope(errors_, "ads_config");
-    out.ads = CompileAds(dynamic.ads_config());
-    if (!out.ads->cluster_name.empty()) CheckAdsCluster(proto, out, errors_);
-  }
-
-  AdsSource CompileAds(const corev3::ApiConfigSource& proto) {
-    AdsSource out;
-    if (proto.api_type() == corev3::ApiConfigSource::DELTA_GRPC) {
-      errors_.AddAt("api_type", "DELTA_GRPC is not supported; use GRPC, the state of the world");
-    } else if (proto.api_type() != corev3::ApiConfigSource::GRPC) {
-      errors_.AddAt("api_type", base::Cat(corev3::ApiConfigSource::ApiType_Name(proto.api_type()),
-                                          " is not supported; use GRPC"));
-    }
-    if (proto.transport_api_version() != corev3::ApiVersion::V3) {
-      errors_.AddAt("transport_api_version",
-                    "V2 (and AUTO) xDS transport protocol versions are deprecated; use V3");
-    }
-    out.set_node_on_first_message_only = proto.set_node_on_first_message_only();
-    if (proto.grpc_services_size() != 1) {
-      errors_.AddAt("grpc_services",
-                    "needs one entry; write [{envoy_grpc: {cluster_name: xds_cluster}}]");
-      return out;
-    }
-    const Scope scope(errors_, "grpc_services", 0);
-    CompileGrpcService(proto.grpc_services(0), out);
-    return out;
-  }
-
-  void CompileGrpcService(const corev3::GrpcService& proto, AdsSource& out) {
-    for (int i = 0; i < proto.initial_metadata_size(); ++i) {
-      const Scope scope(errors_, "initial_metadata", static_cast<std::size_t>(i));
-      const corev3::HeaderValue& header = proto.initial_metadata(i);
-      const std::string key = base::Lowercase(header.key());
-      if (!IsHeaderName(key) || key.starts_with(':') || key.starts_with("grpc-")) {
-        errors_.AddAt("key", "no name of a header; write one, as authorization");
-      }
-      CheckHeaderValue(header.value(), "value", errors_);
-      out.initial_metadata.emplace_back(key, header.value());
-    }
-    if (!proto.has_envoy_grpc()) {
-      if (proto.target_specifier_case() == corev3::GrpcService::TARGET_SPECIFIER_NOT_SET) {
-        errors_.AddAt("envoy_grpc", "needed; write {cluster_name: xds_cluster}");
-      }
-      return;
-    }
-    const Scope scope(errors_, "envoy_grpc");
-    const auto& grpc = proto.envoy_grpc();
-    out.cluster_name = grpc.cluster_name();
-    if (out.cluster_name.empty()) {
-      errors_.AddAt("cluster_name", "needed; write the name of a cluster in static_resources");
-    }
-    out.authority = grpc.authority();
-    CheckHeaderValue(out.authority, "authority", errors_);
-    if (!grpc.retry_policy().has_retry_back_off()) return;
-    const Scope retry(errors_, "retry_policy");
-    const Scope back_off_scope(errors_, "retry_back_off");
-    const auto& back_off = grpc.retry_policy().retry_back_off();
-    out.backoff_base_ms = DurationMsAtLeast(back_off.base_interval(), "base_interval", 1, errors_);
-    out.backoff_max_ms = 10 * out.backoff_base_ms;
-    if (!back_off.has_max_interval()) return;
-    out.backoff_max_ms =
-        DurationMsAtLeast(back_off.max_interval(), "max_interval", out.backoff_base_ms, errors_);
-  }
-
-  void CheckAdsIsThere(const Bootstrap& out) {
-    if (out.ads && (out.node.id.empty() || out.node.cluster.empty())) {
-      errors_.AddAt("node",
-                    "node 'id' and 'cluster' are required. Set it either in 'node' config "
-                    "or via --service-node and --service-cluster options");
-    }
-    if (out.ads) return;
-    constexpr std::string_view kText =
-        "there is no ADS server; write dynamic_resources.ads_config, or put the resource in line";
-    const Scope scope(errors_, "static_resources");
-    for (std::size_t i = 0; i < out.listeners.size(); ++i) {
-      const Listener& listener = *out.listeners[i].value;
-      const Scope listener_scope(errors_, "listeners", i);
-      for (std::size_t j = 0; j < listener.filter_chains.size(); ++j) {
-        const FilterChain& chain = listener.filter_chains[j];
-        if (chain.http == nullptr || chain.http->rds_name.empty()) continue;
-        errors_.AddAt(base::Cat(chain.is_default ? std::string("default_filter_chain")
-                                                 : base::Cat("filter_chains[", j, "]"),
-                                ".filters[0].typed_config.rds"),
-                      kText);
-      }
-    }
-    for (std::size_t i = 0; i < out.clusters.size(); ++i) {
-      if (out.clusters[i].value->type != Cluster::Type::kEds) continue;
-      const Scope cluster_scope(errors_, "clusters", i);
-      errors_.AddAt("eds_cluster_config", kText);
     }
   }
 

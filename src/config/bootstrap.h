@@ -7,13 +7,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/address.h"
 #include "config/access_log.h"
 #include "config/cluster.h"
 #include "config/compile.h"
+#include "config/config_source.h"
 #include "config/listener.h"
 #include "config/secret.h"
 
@@ -31,17 +31,6 @@ struct Node {
   bool operator==(const Node&) const = default;
 };
 
-struct AdsSource {
-  std::string cluster_name;  // A static cluster that speaks HTTP/2.
-  std::string authority;     // "": the cluster's name.
-  bool delta = false;
-  bool set_node_on_first_message_only = false;
-  std::vector<std::pair<std::string, std::string>> initial_metadata;
-  std::uint64_t backoff_base_ms = 500;
-  std::uint64_t backoff_max_ms = 30'000;
-  bool operator==(const AdsSource&) const = default;
-};
-
 // A static resource with the bytes it came from, for /config_dump.
 template <typename T>
 struct StaticResource {
@@ -56,12 +45,10 @@ struct Bootstrap {
   std::vector<StaticResource<Listener>> listeners;
   std::vector<StaticResource<Cluster>> clusters;
   std::vector<std::shared_ptr<const Secret>> secrets;
-  std::optional<AdsSource> ads;
-  bool lds = false;  // dynamic_resources.lds_config says ads.
-  bool cds = false;
-  std::uint64_t lds_fetch_timeout_ms = 15000;
-  std::uint64_t cds_fetch_timeout_ms = 15000;
-  std::string proto_bytes;  // The whole Bootstrap, for /config_dump.
+  std::optional<ApiSource> ads;
+  std::optional<ConfigSource> lds, cds;
+  std::shared_ptr<const KnownSources> sources;  // For the sources of dynamic resources.
+  std::string proto_bytes;                      // The whole Bootstrap, for /config_dump.
 };
 
 // Command-line values that override the file's.

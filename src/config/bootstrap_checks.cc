@@ -6,7 +6,6 @@
 #include "absl/container/flat_hash_set.h"
 #include "base/field_errors.h"
 #include "base/strings.h"
-#include "config/bootstrap.h"
 #include "config/type_registry.h"
 #include "envoy/config/bootstrap/v3/bootstrap.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
@@ -93,48 +92,6 @@ void CheckStaticClusters(const bootstrapv3::Bootstrap& proto, base::FieldErrors&
     const Scope chain_scope(errors, "default_filter_chain");
     CheckChain(listener.default_filter_chain(), names, errors);
   }
-}
-
-void CheckAdsCluster(const bootstrapv3::Bootstrap& proto, const Bootstrap& compiled,
-                     base::FieldErrors& errors) {
-  const std::string& name = compiled.ads->cluster_name;
-  const Scope scope(errors, "grpc_services[0].envoy_grpc.cluster_name");
-  const auto& clusters = proto.static_resources().clusters();
-  int index = 0;
-  while (index < clusters.size() && clusters.Get(index).name() != name) ++index;
-  if (index == clusters.size()) {
-    errors.Add(base::Cat("Unknown gRPC client cluster '", base::Printable(name),
-                         "'; add it to static_resources.clusters"));
-    return;
-  }
-  const std::string quoted = base::Cat("static_resources.clusters[", index, "]");
-  const Cluster& cluster = *compiled.clusters[static_cast<std::size_t>(index)].value;
-  if (cluster.type == Cluster::Type::kEds) {
-    errors.Add(base::Cat("'", base::Printable(name),
-                         "' is not static, as its endpoints would come "
-                         "over the stream that it carries; use type STATIC or STRICT_DNS in ",
-                         quoted));
-  }
-  if (cluster.protocol != Cluster::Protocol::kHttp2) {
-    errors.Add(
-        base::Cat("gRPC needs HTTP/2; write explicit_http_config: {http2_protocol_options: "
-                  "{}} in typed_extension_protocol_options of ",
-                  quoted));
-  }
-  const clusterv3::Cluster& written = clusters.Get(index);
-  const auto refuse = [&](bool set, std::string_view field) {
-    if (!set) return;
-    errors.Add(
-        base::Cat("the channel of xDS cannot honour ", quoted, ".", field, "; leave it out"));
-  };
-  refuse(written.has_circuit_breakers(), "circuit_breakers");
-  refuse(written.has_upstream_connection_options(), "upstream_connection_options");
-  refuse(written.has_per_connection_buffer_limit_bytes(), "per_connection_buffer_limit_bytes");
-  refuse(written.has_dns_refresh_rate(), "dns_refresh_rate");
-  refuse(written.has_dns_failure_refresh_rate(), "dns_failure_refresh_rate");
-  refuse(written.respect_dns_ttl(), "respect_dns_ttl");
-  refuse(written.dns_lookup_family() != clusterv3::Cluster::AUTO, "dns_lookup_family");
-  refuse(written.load_assignment().has_policy(), "load_assignment.policy");
 }
 
 }  // namespace sluice::config

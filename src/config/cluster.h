@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/address.h"
+#include "config/config_source.h"
 #include "config/http2.h"
 #include "config/matchers.h"
 #include "config/tls.h"
@@ -98,6 +99,7 @@ struct Cluster {
   std::string stat_name;  // alt_stat_name, else name with ':' as '_'.
   Type type = Type::kStatic;
   std::string eds_service_name;  // kEds: the assignment's name.
+  ConfigSourceRef eds_source;
   std::uint64_t eds_fetch_timeout_ms = 15000;
   Assignment assignment;  // All but kEds.
   DnsOptions dns;

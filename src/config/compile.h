@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "config/cluster.h"
+#include "config/config_source.h"
 #include "config/listener.h"
 #include "config/route.h"
 
@@ -44,6 +45,8 @@ struct CompileOptions {
   Defaults defaults = Defaults::kSafe;
   bool is_static = false;              // From the bootstrap: validate_clusters defaults to true.
   bool reject_unknown_fields = false;  // Fields newer than our protos.
+  // What config sources may refer to; null: not checked.
+  std::shared_ptr<const KnownSources> sources;
   // Called once per full field name that has no effect ("field is set but has no effect").
   std::function<void(std::string_view)> on_no_effect;
   // Called per field unknown to our protos that was let through (counted and logged).

@@ -11,6 +11,7 @@
 #include "base/strings.h"
 #include "config/compile.h"
 #include "config/compile_assignment.h"
+#include "config/compile_config_source.h"
 #include "config/defaults.h"
 #include "config/extensions.h"
 #include "config/proto_values.h"
@@ -51,7 +52,8 @@ void CompileType(const Proto& proto, Cluster& out, base::FieldErrors& errors) {
   }
 }
 
-void CompileEds(const Proto& proto, Cluster& out, base::FieldErrors& errors) {
+void CompileEds(const Proto& proto, const CompileOptions& options, Cluster& out,
+                base::FieldErrors& errors) {
   if (proto.has_load_assignment()) {
     errors.AddAt("load_assignment",
                  "not in an EDS cluster, whose endpoints come over xDS; leave "
@@ -64,13 +66,19 @@ void CompileEds(const Proto& proto, Cluster& out, base::FieldErrors& errors) {
     return;
   }
   out.eds_service_name = config.service_name().empty() ? proto.name() : config.service_name();
+  if (!config.service_name().empty()) {
+    CheckResourceName(config.service_name(), "service_name", errors);
+  }
   const base::FieldErrors::Scope source(errors, "eds_config");
-  out.eds_fetch_timeout_ms = CheckAdsSource(config.eds_config(), errors);
+  ConfigSource from = CompileConfigSource(config.eds_config(), options, errors);
+  out.eds_fetch_timeout_ms = from.fetch_timeout_ms;
+  out.eds_source = ConfigSourceRef(std::move(from));
 }
 
-void CompileEndpoints(const Proto& proto, Cluster& out, base::FieldErrors& errors) {
+void CompileEndpoints(const Proto& proto, const CompileOptions& options, Cluster& out,
+                      base::FieldErrors& errors) {
   if (out.type == Cluster::Type::kEds) {
-    CompileEds(proto, out, errors);
+    CompileEds(proto, options, out, errors);
     return;
   }
   if (proto.has_eds_cluster_config()) {
@@ -391,7 +399,7 @@ std::shared_ptr<const Cluster> CompileCluster(const Proto& proto, const CompileO
   out->stat_name = proto.alt_stat_name().empty() ? proto.name() : proto.alt_stat_name();
   std::replace(out->stat_name.begin(), out->stat_name.end(), ':', '_');
   CompileType(proto, *out, errors);
-  CompileEndpoints(proto, *out, errors);
+  CompileEndpoints(proto, options, *out, errors);
   CompileDns(proto, options, out->dns, errors);
   if (proto.has_connect_timeout()) {
     out->connect_timeout_ms =

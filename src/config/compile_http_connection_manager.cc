@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "config/compile.h"
 #include "config/compile_access_log.h"
+#include "config/compile_config_source.h"
 #include "config/compile_headers.h"
 #include "config/compile_replies.h"
 #include "config/defaults.h"
@@ -137,11 +138,11 @@ void CompileRoutes(const Proto& proto, const CompileOptions& options, Hcm& out,
     case Proto::kRds: {
       const base::FieldErrors::Scope scope(errors, "rds");
       out.rds_name = proto.rds().route_config_name();
-      if (out.rds_name.empty()) {
-        errors.AddAt("route_config_name", "needed; write the name of a route table");
-      }
+      CheckResourceName(out.rds_name, "route_config_name", errors);
       const base::FieldErrors::Scope source(errors, "config_source");
-      out.rds_fetch_timeout_ms = CheckAdsSource(proto.rds().config_source(), errors);
+      ConfigSource from = CompileConfigSource(proto.rds().config_source(), options, errors);
+      out.rds_fetch_timeout_ms = from.fetch_timeout_ms;
+      out.rds_source = ConfigSourceRef(std::move(from));
       return;
     }
     case Proto::ROUTE_SPECIFIER_NOT_SET:

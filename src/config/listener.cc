@@ -8,21 +8,21 @@ namespace {
 // Every member but the routes, which are compared by value. A member added to the struct does not
 // compile here until it is listed.
 auto Members(const HttpConnectionManager& hcm) {
-  const auto& [stat_prefix, rds_name, inline_routes, rds_fetch_timeout_ms, filters, access_logs,
-               upgrades, codec, h1, h2, h2_keepalive, path, host, underscores, server_name,
-               server_header, via, use_remote_address, xff_trusted_hops, skip_xff_append,
-               append_x_forwarded_port, client_cert, generate_request_id,
+  const auto& [stat_prefix, rds_name, inline_routes, rds_source, rds_fetch_timeout_ms, filters,
+               access_logs, upgrades, codec, h1, h2, h2_keepalive, path, host, underscores,
+               server_name, server_header, via, use_remote_address, xff_trusted_hops,
+               skip_xff_append, append_x_forwarded_port, client_cert, generate_request_id,
                preserve_external_request_id, request_id_in_response, proxy_100_continue, scheme,
                proper_case_fields, early_steps, local_reply, proxy_status, stream_idle_timeout_ms,
                request_timeout_ms, request_headers_timeout_ms, idle_timeout_ms,
                tunnel_idle_timeout_ms, max_connection_duration_ms, max_stream_duration_ms,
                drain_timeout_ms, delayed_close_timeout_ms, requests_per_connection_max] = hcm;
   return std::tie(
-      stat_prefix, rds_name, rds_fetch_timeout_ms, filters, access_logs, upgrades, codec, h1, h2,
-      h2_keepalive, path, host, underscores, server_name, server_header, via, use_remote_address,
-      xff_trusted_hops, skip_xff_append, append_x_forwarded_port, client_cert, generate_request_id,
-      preserve_external_request_id, request_id_in_response, proxy_100_continue, scheme,
-      proper_case_fields, early_steps, local_reply, proxy_status, stream_idle_timeout_ms,
+      stat_prefix, rds_name, rds_source, rds_fetch_timeout_ms, filters, access_logs, upgrades,
+      codec, h1, h2, h2_keepalive, path, host, underscores, server_name, server_header, via,
+      use_remote_address, xff_trusted_hops, skip_xff_append, append_x_forwarded_port, client_cert,
+      generate_request_id, preserve_external_request_id, request_id_in_response, proxy_100_continue,
+      scheme, proper_case_fields, early_steps, local_reply, proxy_status, stream_idle_timeout_ms,
       request_timeout_ms, request_headers_timeout_ms, idle_timeout_ms, tunnel_idle_timeout_ms,
       max_connection_duration_ms, max_stream_duration_ms, drain_timeout_ms,
       delayed_close_timeout_ms, requests_per_connection_max);

@@ -11,6 +11,7 @@
 
 #include "base/address.h"
 #include "config/access_log.h"
+#include "config/config_source.h"
 #include "config/filter_chain_match.h"
 #include "config/http2.h"
 #include "config/route.h"
@@ -93,7 +94,8 @@ struct HttpConnectionManager {
   // One of these two.
   std::string rds_name;                             // "": inline.
   std::shared_ptr<const RouteTable> inline_routes;  // Compared by value.
-  std::uint64_t rds_fetch_timeout_ms = 15000;       // 0: wait for ever.
+  ConfigSourceRef rds_source;
+  std::uint64_t rds_fetch_timeout_ms = 15000;  // 0: wait for ever.
 
   std::vector<HttpFilter> filters;  // The router is last.
   std::vector<AccessLog> access_logs;

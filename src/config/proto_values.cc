@@ -74,22 +74,6 @@ std::uint64_t DurationMsAtLeast(const google::protobuf::Duration& duration, std:
   return ms < least_ms ? least_ms : ms;
 }
 
-std::uint64_t CheckAdsSource(const envoy::config::core::v3::ConfigSource& source,
-                             base::FieldErrors& errors) {
-  using envoy::config::core::v3::ApiVersion;
-  // Refused kinds of source were reported by the field policy: one error for one mistake.
-  if (source.config_source_specifier_case() ==
-      envoy::config::core::v3::ConfigSource::CONFIG_SOURCE_SPECIFIER_NOT_SET) {
-    errors.Add("no source of configuration; write ads: {}");
-  }
-  if (source.resource_api_version() != ApiVersion::V3 &&
-      source.resource_api_version() != ApiVersion::AUTO) {
-    AddEnumError("resource_api_version", source.resource_api_version(), "V3", errors);
-  }
-  if (!source.has_initial_fetch_timeout()) return 15'000;
-  return DurationMs(source.initial_fetch_timeout(), "initial_fetch_timeout", errors);
-}
-
 std::uint32_t BufferLimit(std::uint32_t bytes, base::FieldErrors& errors) {
   constexpr std::uint32_t kLeast = 1024;
   if (bytes >= kLeast) return bytes;

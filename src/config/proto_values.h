@@ -43,11 +43,6 @@ std::uint64_t DurationMs(const google::protobuf::Duration& duration, std::string
 std::uint64_t DurationMsAtLeast(const google::protobuf::Duration& duration, std::string_view field,
                                 std::uint64_t least_ms, base::FieldErrors& errors);
 
-// Checks that resources come over the ADS stream and returns initial_fetch_timeout (15 s when
-// unset; 0: wait for ever).
-std::uint64_t CheckAdsSource(const envoy::config::core::v3::ConfigSource& source,
-                             base::FieldErrors& errors);
-
 // A set per_connection_buffer_limit_bytes: at least 1024, as less holds no message head's line.
 std::uint32_t BufferLimit(std::uint32_t bytes, base::FieldErrors& errors);
 

@@ -65,6 +65,7 @@
 #include "google/protobuf/struct.pb.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "google/protobuf/wrappers.pb.h"
+#include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "sluice/annotations.pb.h"
 
@@ -136,6 +137,7 @@ std::vector<const pb::Descriptor*> OneTypePerFile() {
       envoy::type::v3::Percent::descriptor(),
       envoy::type::v3::Int64Range::descriptor(),
       envoy::type::v3::SemanticVersion::descriptor(),
+      google::rpc::BadRequest::descriptor(),
       google::rpc::Status::descriptor(),
       sluice::Placeholder::descriptor(),
       pb::Any::descriptor(),

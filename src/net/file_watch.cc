@@ -18,7 +18,6 @@ absl::StatusOr<std::unique_ptr<FileWatch>> FileWatch::Open(Loop& loop, const std
   const std::size_t slash = path.rfind('/');
   const std::string directory = slash == path.npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
   std::string name = slash == path.npos ? path : path.substr(slash + 1);
-  if (name.empty()) return base::InvalidArgument(base::Cat("cannot watch ", path, ": not a file"));
   FileDescriptor fd(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
   if (!fd || inotify_add_watch(fd.get(), directory.c_str(),
                                IN_CLOSE_WRITE | IN_MOVED_TO | IN_ONLYDIR) < 0) {
@@ -50,7 +49,8 @@ void FileWatch::OnEvents(std::uint32_t) {
       const char* text = events + at + sizeof(event);
       const std::string_view name(text, event.len == 0 ? 0 : strnlen(text, event.len));
       // `..data` is the link that a mounted ConfigMap swaps; after an overflow anything may be so.
-      ours = ours || name == name_ || name == "..data" || (event.mask & IN_Q_OVERFLOW) != 0;
+      ours = ours || name_.empty() || name == name_ || name == "..data" ||
+             (event.mask & IN_Q_OVERFLOW) != 0;
       at += static_cast<ssize_t>(sizeof(event) + event.len);
     }
   }

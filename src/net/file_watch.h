@@ -16,8 +16,8 @@ namespace sluice::net {
 
 class FileWatch final : public Pollable {
  public:
-  // Watches the directory of `path`; an error when that cannot be watched. `changed` runs once per
-  // batch of changes.
+  // Watches the directory of `path`, for all its files when `path` ends in '/'; an error when that
+  // cannot be watched. `changed` runs once per batch of changes.
   static absl::StatusOr<std::unique_ptr<FileWatch>> Open(Loop& loop, const std::string& path,
                                                          absl::AnyInvocable<void()> changed);
   ~FileWatch();

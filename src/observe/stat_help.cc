@@ -202,6 +202,7 @@ constexpr Help kHelp[] = {
     {"update_no_rebuild", "Updates that changed nothing."},
     {"update_time", "When the last update was applied, in milliseconds since 1970."},
     {"update_duration", "Time to apply an update, in milliseconds."},
+    {"rejected_resources", "Resources whose latest version was refused."},
     {"config_reload", "Updates that changed the configuration."},
     {"init_fetch_timeout", "First fetches that took too long."},
     {"version", "As a number: Sluice's own version, or a hash of what xDS delivered last."},
@@ -223,7 +224,9 @@ constexpr Help kHelp[] = {
     {"warming_clusters", "Clusters that wait for their endpoints."},
     {"stream_opened", "Streams to the control plane that were opened."},
     {"stream_failed", "Streams to the control plane that ended or failed."},
-    {"connected_state", "1 while connected to the control plane."},
+    {"connected_state", "1 while connected to the control plane, 2 while to one in reserve."},
+    {"pending_requests", "Discovery requests that wait for the rate limit."},
+    {"rate_limit_enforced", "Discovery requests that had to wait for the rate limit."},
 
     // The process.
     {"uptime", "Seconds since the start."},

@@ -99,10 +99,11 @@ namespace sluice::observe {
 // Per subscription: cluster_manager.cds, listener_manager.lds, http.<p>.rds.<name>, cluster.<c> EDS.
 #define SLUICE_SUBSCRIPTION_STATS(C, G, H)                                                        \
   C(update_attempt) C(update_success) C(update_failure) C(update_rejected) C(config_reload)       \
-  C(init_fetch_timeout) G(version) G(update_time) H(update_duration)
+  C(init_fetch_timeout) G(version) G(update_time) G(rejected_resources) H(update_duration)
 
 #define SLUICE_CONTROL_PLANE_STATS(C, G, H)                                                       \
-  C(stream_opened) C(stream_failed) G(connected_state)
+  C(stream_opened) C(stream_failed) C(rate_limit_enforced) G(connected_state)                     \
+  G(pending_requests)
 
 #define SLUICE_SERVER_STATS(C, G, H)                                                              \
   G(uptime) G(live) G(state) G(concurrency) G(memory_allocated) G(memory_heap_size)               \

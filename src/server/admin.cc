@@ -37,6 +37,10 @@ constexpr AdminParameter kDrainParameters[] = {
     {"graceful", "Close connections as they can, stop listening after --drain-time-s"},
     {"skip_exit", "With graceful: go on listening"},
 };
+constexpr AdminParameter kEventsParameters[] = {
+    {"kind", "Only these: accepted, rejected, removed, warmed, drained, connected and so on"},
+    {"after", "Only what is newer: the `last` of an earlier answer"},
+};
 constexpr AdminParameter kLoggingParameters[] = {
     {"paths", "Change multiple logging levels by setting to <name1>:<level1>,<name2>:<level2>"},
     {"level",
@@ -51,6 +55,8 @@ constexpr AdminCommand kCommands[] = {
     {"/clusters", false, "upstream cluster status", &HandleClusters, kFormat},
     {"/config_dump", false, "dump current configuration", &HandleConfigDump, kConfigDumpParameters},
     {"/drain_listeners", true, "drain listeners", &HandleDrainListeners, kDrainParameters},
+    {"/events", false, "print what happened to the configuration lately", &HandleEvents,
+     kEventsParameters},
     {"/healthcheck/fail",
      true,
      "cause the server to fail health checks",

@@ -18,6 +18,7 @@
 #include "observe/registry.h"
 #include "server/certificate_expiries.h"
 #include "server/config_thread.h"
+#include "server/event_log.h"
 #include "server/listener_tls.h"
 #include "server/listeners.h"
 #include "server/options.h"
@@ -54,6 +55,7 @@ struct AdminSources {
   // asks. No other thread writes it.
   observe::ServerStats& stats;
   observe::LogWriter& log_writer;
+  const EventLog& events;
   CertificateExpiries expiries{};  // Admin thread.
   // What listeners show and whom they trust.
   std::function<std::shared_ptr<const ListenerCertificatesView>()> listener_certificates{};

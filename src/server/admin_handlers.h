@@ -52,6 +52,9 @@ web::WebResponse HandleHotRestartVersion(AdminSources& sources, const web::WebRe
 // admin.cc: any path. Finds the command, or says why not.
 web::WebResponse HandleAdmin(AdminSources& sources, const web::WebRequest& request);
 
+// admin_events.cc
+web::WebResponse HandleEvents(AdminSources& sources, const web::WebRequest& request);
+
 // admin_listeners.cc
 web::WebResponse HandleListeners(AdminSources& sources, const web::WebRequest& request);
 

@@ -15,6 +15,8 @@
 #include "config/bootstrap.h"
 #include "net/loop.h"
 #include "observe/registry.h"
+#include "server/event_log.h"
+#include "server/xds_transports.h"
 #include "xds/assemble.h"
 #include "xds/store.h"
 #include "xds/transport.h"
@@ -37,12 +39,13 @@ class ConfigThread {
     observe::Registry& registry;
     const config::Bootstrap& bootstrap;
     config::CompileOptions compile;
-    // Runs on the config thread; makes the transport of the bootstrap's ads_config. Unset: no xDS.
-    std::function<std::unique_ptr<xds::Transport>(net::Loop&)> make_transport;
+    // Runs on the config thread. Unset: no xDS.
+    MakeTransport make_transport;
     // Runs on the config thread: hand over (post it to main).
     std::function<void(xds::Update)> publish;
     // Runs on the config thread, once: the first configuration is complete (or timed out).
     std::function<void()> initialized;
+    EventLog* events = nullptr;  // Null: one of its own.
   };
   explicit ConfigThread(Options options);
   ~ConfigThread();

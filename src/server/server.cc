@@ -17,7 +17,7 @@
 #include "server/config_thread.h"
 #include "server/publisher.h"
 #include "server/worker.h"
-#include "server/xds_grpc.h"
+#include "server/xds_transports.h"
 
 namespace sluice::server {
 namespace {
@@ -64,6 +64,7 @@ struct Server::World {
         config_stats(registry.Get<observe::ServerStats>(observe::Scope::kServer, "",
                                                         observe::Registry::kMainOwner - 1)),
         log_writer(LogOptions(options), clock, log_stats),
+        events(clock),
         loop(clock),
         resolver(net::NewResolver(loop)) {
     loop.set_on_turn(
@@ -83,6 +84,7 @@ struct Server::World {
   observe::ServerStats& stats;
   observe::ServerStats& config_stats;  // Written on the config thread.
   observe::LogWriter log_writer;
+  EventLog events;
   net::Loop loop;
   std::unique_ptr<net::Resolver> resolver;
   std::unique_ptr<net::Signals> signals;
@@ -143,22 +145,9 @@ bool Server::Begin() {
       w.loop, *w.resolver, w.registry, w.random, w.workers, w.bootstrap->secrets});
   ConfigThread::Options config{
       w.clock, w.registry, *w.bootstrap, CompileOptionsFor(w.options, w.config_stats), {}, {}, {}};
-  if (w.bootstrap->ads) {
-    const config::AdsSource& ads = *w.bootstrap->ads;
-    std::shared_ptr<const config::Cluster> cluster;
-    for (const auto& each : w.bootstrap->clusters) {
-      if (each.value->name == ads.cluster_name) cluster = each.value;
-    }
-    config.make_transport = [&ads, cluster](net::Loop& loop) {
-      auto transport = NewGrpcTransport(loop, ads, *cluster);
-      if (!transport.ok()) {
-        std::fprintf(stderr, "sluice: %s\n",
-                     std::string(base::MessageOf(transport.status())).c_str());
-        std::exit(1);  // Before anything serves: a start with such a bootstrap is refused.
-      }
-      return *std::move(transport);
-    };
-  }
+  config.compile.sources = w.bootstrap->sources;
+  config.make_transport = NewTransports(*w.bootstrap);
+  config.events = &w.events;
   config.publish = [&w](xds::Update update) {
     w.loop.Post([&w, update = std::move(update)] {
       const bool first = w.publisher->Current() == nullptr;
@@ -212,6 +201,7 @@ int Server::Run() {
                      [this] { ReopenLogs(); },
                      w.registry.Get<observe::ServerStats>(observe::Scope::kServer, "", kAdminOwner),
                      w.log_writer,
+                     w.events,
                      {},
                      [&w] { return w.publisher->listener_tls().View(); }});
     const absl::StatusOr<base::Address> address = w.admin->Start();

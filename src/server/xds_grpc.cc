@@ -5,6 +5,7 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/security/credentials.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -16,20 +17,20 @@
 namespace sluice::server {
 namespace {
 
-constexpr char kMethod[] =
-    "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
 constexpr int kMessageBytesMax = 64 * 1024 * 1024;
 
 // One stream. gRPC calls the On* members on its threads; everything else is the config thread's.
 // Kept alive by the shared_ptr in `self` until gRPC is done with it.
 class Call final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
-  Call(net::Loop& loop, xds::TransportEvents& events) : loop_(loop), events_(&events) {}
+  Call(net::Loop& loop, xds::TransportEvents& events, std::size_t buffer_bytes_max)
+      : loop_(loop), events_(&events), buffer_bytes_max_(buffer_bytes_max) {}
 
-  void Run(grpc::GenericStub& stub, const config::AdsSource& source, std::shared_ptr<Call> self) {
+  void Run(grpc::GenericStub& stub, const config::GrpcService& service, const std::string& method,
+           std::shared_ptr<Call> self) {
     self_ = std::move(self);
-    for (const auto& [key, value] : source.initial_metadata) context_.AddMetadata(key, value);
-    stub.PrepareBidiStreamingCall(&context_, kMethod, grpc::StubOptions(), this);
+    for (const auto& [key, value] : service.initial_metadata) context_.AddMetadata(key, value);
+    stub.PrepareBidiStreamingCall(&context_, method, grpc::StubOptions(), this);
     AddHold();  // Sends and reads start from outside of reactions.
     StartCall();
     Post([call = self_] {
@@ -39,6 +40,9 @@ class Call final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBu
 
   void Send(std::string bytes) {
     if (released_) return;
+    // A server that does not read may not make us hold its requests for ever.
+    if (writing_ && buffered_ + bytes.size() > buffer_bytes_max_) return context_.TryCancel();
+    buffered_ += bytes.size();
     outgoing_.push_back(std::move(bytes));
     if (!writing_) WriteFirst();
   }
@@ -67,6 +71,7 @@ class Call final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBu
   void OnWriteDone(bool ok) override {
     Post([call = self_, ok] {
       call->writing_ = false;
+      call->buffered_ -= call->outgoing_.front().size();
       call->outgoing_.pop_front();
       if (ok && !call->outgoing_.empty() && !call->released_) call->WriteFirst();
     });
@@ -121,6 +126,8 @@ class Call final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBu
   grpc::ByteBuffer incoming_;
   grpc::ByteBuffer write_buffer_;
   std::deque<std::string> outgoing_;  // The front is being written while writing_.
+  std::size_t buffered_ = 0;          // Their bytes.
+  const std::size_t buffer_bytes_max_;
   bool writing_ = false;
   bool released_ = false;
   std::mutex mutex_;
@@ -130,14 +137,21 @@ class Call final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBu
 
 class GrpcTransport final : public xds::Transport {
  public:
-  GrpcTransport(net::Loop& loop, config::AdsSource source, std::shared_ptr<grpc::Channel> channel)
-      : loop_(loop), source_(std::move(source)), stub_(std::move(channel)) {}
+  GrpcTransport(net::Loop& loop, config::GrpcService service, std::string method,
+                std::shared_ptr<grpc::Channel> channel)
+      : loop_(loop),
+        service_(std::move(service)),
+        method_(std::move(method)),
+        channel_(std::move(channel)),
+        stub_(channel_) {}
   ~GrpcTransport() override { Close(); }
 
   void Open(xds::TransportEvents& events) override {
     Close();
-    call_ = std::make_shared<Call>(loop_, events);
-    call_->Run(stub_, source_, call_);
+    call_ = std::make_shared<Call>(
+        loop_, events,
+        service_.google ? service_.google->stream_buffer_bytes_max : kMessageBytesMax);
+    call_->Run(stub_, service_, method_, call_);
   }
   void Send(std::string bytes) override {
     if (call_ != nullptr) call_->Send(std::move(bytes));
@@ -150,36 +164,36 @@ class GrpcTransport final : public xds::Transport {
     call_->Abandon();
     call_.reset();
   }
+  bool Reachable() override { return channel_->GetState(true) == GRPC_CHANNEL_READY; }
 
  private:
   net::Loop& loop_;
-  const config::AdsSource source_;
+  const config::GrpcService service_;
+  const std::string method_;
+  const std::shared_ptr<grpc::Channel> channel_;
   grpc::GenericStub stub_;
   std::shared_ptr<Call> call_;
 };
 
-grpc::ChannelArguments ArgumentsFor(const config::AdsSource& source,
-                                    const config::Cluster& cluster) {
+// What every channel of ours says.
+grpc::ChannelArguments BasicArguments() {
   grpc::ChannelArguments arguments;
   // ADS's own jittered back-off governs; the channel must not add seconds of its own.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
   arguments.SetInt(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, 1000);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS,
-                   static_cast<int>(cluster.http2_keepalive_interval_ms));
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
-                   static_cast<int>(cluster.http2_keepalive_timeout_ms));
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
   arguments.SetMaxSendMessageSize(kMessageBytesMax);
-  arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY,
-                      source.authority.empty() ? source.cluster_name : source.authority);
-  if (cluster.tls && !cluster.tls->sni.empty()) {
-    arguments.SetSslTargetNameOverride(cluster.tls->sni);
-  }
   return arguments;
+}
+
+void SetKeepalive(grpc::ChannelArguments& arguments, std::uint64_t interval_ms,
+                  std::uint64_t timeout_ms) {
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(interval_ms));
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, static_cast<int>(timeout_ms));
 }
 
 // One address family per target is all that gRPC's ipv4:/ipv6: schemes take.
@@ -209,13 +223,16 @@ absl::StatusOr<std::string> TargetOf(const config::Cluster& cluster) {
   return target;
 }
 
-}  // namespace
+using Channel = std::shared_ptr<grpc::Channel>;
 
-absl::StatusOr<std::unique_ptr<xds::Transport>> NewGrpcTransport(net::Loop& loop,
-                                                                 const config::AdsSource& source,
-                                                                 const config::Cluster& cluster) {
+absl::StatusOr<Channel> ChannelTo(const config::GrpcService& service,
+                                  const config::Cluster& cluster) {
   absl::StatusOr<std::string> target = TargetOf(cluster);
   if (!target.ok()) return target.status();
+  grpc::ChannelArguments arguments = BasicArguments();
+  SetKeepalive(arguments, cluster.http2_keepalive_interval_ms, cluster.http2_keepalive_timeout_ms);
+  arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY,
+                      service.authority.empty() ? service.cluster_name : service.authority);
   std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
   if (cluster.tls) {
     if (!cluster.tls->verify) {
@@ -223,14 +240,87 @@ absl::StatusOr<std::unique_ptr<xds::Transport>> NewGrpcTransport(net::Loop& loop
                                              "its certificate is always verified, "
                                              "remove trust_chain_verification"));
     }
+    if (!cluster.tls->sni.empty()) arguments.SetSslTargetNameOverride(cluster.tls->sni);
     grpc::SslCredentialsOptions options;
     options.pem_root_certs = cluster.tls->ca_pem;
     options.pem_cert_chain = cluster.tls->certificate_pem;
     options.pem_private_key = cluster.tls->private_key_pem;
     credentials = grpc::SslCredentials(options);
   }
-  auto channel = grpc::CreateCustomChannel(*target, credentials, ArgumentsFor(source, cluster));
-  return std::make_unique<GrpcTransport>(loop, source, std::move(channel));
+  return grpc::CreateCustomChannel(*target, credentials, arguments);
+}
+
+Channel ChannelTo(const config::GoogleGrpc& google) {
+  grpc::ChannelArguments arguments = BasicArguments();
+  SetKeepalive(arguments, 30'000, 5'000);
+  for (const auto& [name, value] : google.channel_args) {
+    if (const auto* number = std::get_if<std::int64_t>(&value)) {
+      arguments.SetInt(name, static_cast<int>(*number));
+    } else {
+      arguments.SetString(name, std::get<std::string>(value));
+    }
+  }
+  std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
+  if (google.tls) {
+    grpc::SslCredentialsOptions options;
+    options.pem_root_certs = google.root_certs_pem;
+    options.pem_cert_chain = google.certificate_pem;
+    options.pem_private_key = google.private_key_pem;
+    credentials = grpc::SslCredentials(options);
+    std::shared_ptr<grpc::CallCredentials> calls;
+    for (const std::string& token : google.access_tokens) {
+      auto call = grpc::AccessTokenCredentials(token);
+      calls = calls == nullptr ? call : grpc::CompositeCallCredentials(calls, call);
+    }
+    if (calls != nullptr) credentials = grpc::CompositeChannelCredentials(credentials, calls);
+  } else if (google.local) {
+    const bool is_unix = google.target_uri.starts_with("unix");
+    credentials = grpc::experimental::LocalCredentials(is_unix ? UDS : LOCAL_TCP);
+  }
+  return grpc::CreateCustomChannel(google.target_uri, credentials, arguments);
+}
+
+}  // namespace
+
+struct GrpcChannels::State {
+  const config::Bootstrap& bootstrap;
+  struct Row {
+    config::GrpcService service;
+    std::weak_ptr<grpc::Channel> channel;
+  };
+  std::vector<Row> rows;
+};
+
+GrpcChannels::GrpcChannels(const config::Bootstrap& bootstrap)
+    : state_(std::make_unique<State>(State{bootstrap, {}})) {}
+GrpcChannels::~GrpcChannels() = default;
+
+absl::StatusOr<std::unique_ptr<xds::Transport>> GrpcChannels::NewTransport(
+    net::Loop& loop, const config::GrpcService& service, std::string method) {
+  std::erase_if(state_->rows, [](const State::Row& row) { return row.channel.expired(); });
+  Channel channel;
+  for (const State::Row& row : state_->rows) {
+    if (row.service == service) channel = row.channel.lock();
+  }
+  if (channel == nullptr) {
+    if (service.google) {
+      channel = ChannelTo(*service.google);
+    } else {
+      const auto& clusters = state_->bootstrap.clusters;
+      const auto found = std::find_if(clusters.begin(), clusters.end(), [&](const auto& each) {
+        return each.value->name == service.cluster_name;
+      });
+      if (found == clusters.end()) {
+        return base::InvalidArgument(
+            base::Cat("the bootstrap has no cluster ", base::Printable(service.cluster_name)));
+      }
+      absl::StatusOr<Channel> made = ChannelTo(service, *found->value);
+      if (!made.ok()) return made.status();
+      channel = *std::move(made);
+    }
+    state_->rows.push_back({service, channel});
+  }
+  return std::make_unique<GrpcTransport>(loop, service, std::move(method), std::move(channel));
 }
 
 }  // namespace sluice::server

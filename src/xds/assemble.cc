@@ -1,6 +1,7 @@
 #include "xds/assemble.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace sluice::xds {
 namespace {
@@ -238,27 +239,48 @@ std::optional<base::Monotonic> Assembler::NextDeadline() const {
   return first;
 }
 
-std::set<std::string> Assembler::WantedAssignments(const Store& store) const {
-  std::set<std::string> wanted;
-  store.clusters().ForEach([&](std::string_view, const auto& cluster) {
-    if (cluster->type == config::Cluster::Type::kEds) wanted.insert(cluster->eds_service_name);
-  });
-  for (const auto& cluster : static_clusters_) {
-    if (cluster->type == config::Cluster::Type::kEds) wanted.insert(cluster->eds_service_name);
+std::vector<Want> Assembler::Wants(ResourceType type, const Store& store) const {
+  std::vector<Want> wants;
+  const auto add_cluster = [&](const config::Cluster& cluster) {
+    if (cluster.type != config::Cluster::Type::kEds) return;
+    wants.push_back({cluster.eds_service_name, cluster.eds_source,
+                     base::Cat("cluster.", cluster.stat_name, "."), cluster.eds_fetch_timeout_ms});
+  };
+  const auto add_listener = [&](const config::Listener& listener) {
+    ForEachRds(listener, [&](const config::HttpConnectionManager& http) {
+      wants.push_back({http.rds_name, http.rds_source,
+                       base::Cat("http.", http.stat_prefix, ".rds.", http.rds_name, "."),
+                       http.rds_fetch_timeout_ms});
+    });
+  };
+  if (type == ResourceType::kEndpoints) {
+    store.clusters().ForEach([&](std::string_view, const auto& each) { add_cluster(*each); });
+    for (const auto& cluster : static_clusters_) add_cluster(*cluster);
+  } else if (type == ResourceType::kRoutes) {
+    store.listeners().ForEach([&](std::string_view, const auto& each) { add_listener(*each); });
+    // The version that still serves while its successor warms keeps its table.
+    live_->listeners.ForEach([&](std::string_view, const auto& each) { add_listener(*each); });
+    for (const auto& listener : static_listeners_) add_listener(*listener);
   }
-  return wanted;
+  std::sort(wants.begin(), wants.end(), [](const Want& a, const Want& b) {
+    return std::tie(a.name, a.stats) < std::tie(b.name, b.stats);
+  });
+  const auto last = std::unique(wants.begin(), wants.end(),
+                                [](const Want& a, const Want& b) { return a.name == b.name; });
+  wants.erase(last, wants.end());
+  return wants;
+}
+
+std::set<std::string> Assembler::WantedAssignments(const Store& store) const {
+  std::set<std::string> names;
+  for (Want& want : Wants(ResourceType::kEndpoints, store)) names.insert(std::move(want.name));
+  return names;
 }
 
 std::set<std::string> Assembler::WantedRoutes(const Store& store) const {
-  std::set<std::string> wanted;
-  const auto add = [&](const config::HttpConnectionManager& http) { wanted.insert(http.rds_name); };
-  store.listeners().ForEach(
-      [&](std::string_view, const auto& listener) { ForEachRds(*listener, add); });
-  // The version that still serves while its successor warms keeps its table.
-  live_->listeners.ForEach(
-      [&](std::string_view, const auto& listener) { ForEachRds(*listener, add); });
-  for (const auto& listener : static_listeners_) ForEachRds(*listener, add);
-  return wanted;
+  std::set<std::string> names;
+  for (Want& want : Wants(ResourceType::kRoutes, store)) names.insert(std::move(want.name));
+  return names;
 }
 
 std::vector<std::string> Assembler::WarmingClusters() const { return Keys(clusters_); }

@@ -19,6 +19,7 @@
 #include "base/strings.h"
 #include "config/snapshot.h"
 #include "xds/store.h"
+#include "xds/want.h"
 
 namespace sluice::xds {
 
@@ -49,6 +50,7 @@ class Assembler {
   std::optional<base::Monotonic> NextDeadline() const;
 
   // What to subscribe to: assignments of EDS clusters, tables of listeners, warming ones included.
+  std::vector<Want> Wants(ResourceType type, const Store& store) const;
   std::set<std::string> WantedAssignments(const Store& store) const;
   std::set<std::string> WantedRoutes(const Store& store) const;
 

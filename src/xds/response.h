@@ -46,6 +46,7 @@ struct RejectedResource {
 struct Verdict {
   std::string error;
   std::vector<RejectedResource> rejected;
+  std::vector<std::string> changed = {};  // Names whose value is another now, for statistics.
 };
 
 class ResponseHandler {

@@ -31,6 +31,10 @@ class Transport {
   virtual void ReadNext() = 0;
   // No event follows.
   virtual void Close() = 0;
+  // Whether a stream could be opened now; asking makes it try to connect. For servers in reserve.
+  virtual bool Reachable() { return true; }
+  // Which of several servers serves: 0 is the preferred one.
+  virtual unsigned Rank() const { return 0; }
 };
 
 }  // namespace sluice::xds

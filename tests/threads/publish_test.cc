@@ -213,7 +213,8 @@ TEST(Publish, EveryAnswerIsOfOneConfigurationWhileTheyChange) {
       registry,
       *bootstrap,
       {},
-      [&](net::Loop& config_loop) {
+      [&](net::Loop& config_loop,
+          const StreamSpec&) -> absl::StatusOr<std::unique_ptr<xds::Transport>> {
         return std::make_unique<CountingTransport>(config_loop, acknowledged);
       },
       [&](xds::Update update) {

@@ -80,16 +80,18 @@ TEST(LoadBootstrap, ReadsADynamicOne) {
   ASSERT_TRUE(bootstrap->admin_address.has_value());
   EXPECT_EQ(bootstrap->admin_address->ToString(), "127.0.0.1:9901");
   ASSERT_TRUE(bootstrap->ads.has_value());
-  AdsSource want;
-  want.cluster_name = "xds";
-  want.authority = "control";
+  ApiSource want;
+  want.aggregated = true;
   want.set_node_on_first_message_only = true;
-  want.initial_metadata = {{"x-token", "t"}};
+  GrpcService& service = want.services.emplace_back();
+  service.cluster_name = "xds";
+  service.authority = "control";
+  service.initial_metadata = {{"x-token", "t"}};
   EXPECT_EQ(*bootstrap->ads, want);
-  EXPECT_TRUE(bootstrap->lds);
-  EXPECT_TRUE(bootstrap->cds);
-  EXPECT_EQ(bootstrap->lds_fetch_timeout_ms, 0U);
-  EXPECT_EQ(bootstrap->cds_fetch_timeout_ms, 15'000U);
+  ASSERT_TRUE(bootstrap->lds);
+  ASSERT_TRUE(bootstrap->cds);
+  EXPECT_EQ(bootstrap->lds->fetch_timeout_ms, 0U);
+  EXPECT_EQ(bootstrap->cds->fetch_timeout_ms, 15'000U);
   ASSERT_EQ(bootstrap->clusters.size(), 1U);
   EXPECT_TRUE(bootstrap->clusters[0].value->http2);
   envoy::config::cluster::v3::Cluster original;
@@ -212,10 +214,8 @@ struct DynamicCase {
 TEST(LoadBootstrap, RefusesBadDynamicResources) {
   const std::string good = base::Cat(kDynamic, kXdsCluster);
   const std::vector<DynamicCase> cases = {
-      {"delta", "api_type: GRPC", "api_type: DELTA_GRPC",
-       "dynamic_resources.ads_config.api_type: DELTA_GRPC is not supported; use GRPC"},
       {"REST", "api_type: GRPC", "api_type: REST",
-       "dynamic_resources.ads_config.api_type: REST is not supported; use GRPC"},
+       "dynamic_resources.ads_config.api_type: REST has no aggregated form; use GRPC"},
       {"no version", "    transport_api_version: V3\n", "",
        "dynamic_resources.ads_config.transport_api_version: V2 (and AUTO) xDS transport protocol "
        "versions are deprecated; use V3"},
@@ -229,8 +229,26 @@ TEST(LoadBootstrap, RefusesBadDynamicResources) {
        "--service-node and --service-cluster options"},
       {"our own fields", "id: n1, ", "id: n1, user_agent_name: envoy, ",
        "node.user_agent_name: filled in when it is sent; leave it out"},
-      {"lds from a file", "initial_fetch_timeout: 0s, ads: {}}", "path: /x}",
-       "dynamic_resources.lds_config.path: not supported; use ads"},
+      {"lds from a file of no format", "initial_fetch_timeout: 0s, ads: {}}", "path: /x}",
+       "dynamic_resources.lds_config.path: '/x' is of no known format; end it in .yaml"},
+      {"lds from itself", "initial_fetch_timeout: 0s, ads: {}}", "self: {}}",
+       "dynamic_resources.lds_config.self: there is nothing it could mean here; write ads: {}"},
+      {"lds from a server that is not there", "initial_fetch_timeout: 0s, ads: {}}",
+       "api_config_source: {api_type: GRPC, transport_api_version: V3, grpc_services: {envoy_grpc: "
+       "{cluster_name: none}}}}",
+       "dynamic_resources.lds_config.api_config_source.grpc_services[0].envoy_grpc.cluster_name: "
+       "Unknown gRPC client cluster 'none'"},
+      {"REST from a cluster of HTTP/2", "initial_fetch_timeout: 0s, ads: {}}",
+       "api_config_source: {api_type: REST, transport_api_version: V3, cluster_names: [xds], "
+       "refresh_delay: 1s}}",
+       "dynamic_resources.lds_config.api_config_source.cluster_names[0]: REST cannot poll "
+       "static_resources.clusters[0], which speaks HTTP/2"},
+      {"REST without a pace", "initial_fetch_timeout: 0s, ads: {}}",
+       "api_config_source: {api_type: REST, transport_api_version: V3, cluster_names: [plain]}}",
+       "dynamic_resources.lds_config.api_config_source.refresh_delay: needed by REST; write 5s"},
+      {"a rate of nothing", "    transport_api_version: V3\n",
+       "    transport_api_version: V3\n    rate_limit_settings: {max_tokens: 0}\n",
+       "dynamic_resources.ads_config.rate_limit_settings.max_tokens: must be at least 1"},
       {"no source", "initial_fetch_timeout: 0s, ads: {}}", "}",
        "dynamic_resources.lds_config: no source of configuration; write ads: {}"},
       {"not HTTP/2", "http2_protocol_options: {connection_keepalive: {interval: 30s, timeout: 5s}}",
@@ -242,10 +260,15 @@ TEST(LoadBootstrap, RefusesBadDynamicResources) {
        "cannot honour static_resources.clusters[0].circuit_breakers"},
       {"metadata", "key: X-Token", "key: 'x y'",
        "dynamic_resources.ads_config.grpc_services[0].initial_metadata[0].key: no name"},
-      {"two servers", "    grpc_services:\n", "    grpc_services:\n    - {}\n",
-       "dynamic_resources.ads_config.grpc_services: needs one entry"},
-      {"google_grpc", "envoy_grpc: {cluster_name: xds, authority: control}", "google_grpc: {}",
-       "dynamic_resources.ads_config.grpc_services[0].google_grpc: not supported; use envoy_grpc"},
+      {"an empty server", "    grpc_services:\n", "    grpc_services:\n    - {}\n",
+       "dynamic_resources.ads_config.grpc_services[0].envoy_grpc: needed"},
+      {"google_grpc", "envoy_grpc: {cluster_name: xds, authority: control}",
+       "google_grpc: {stat_prefix: x}",
+       "dynamic_resources.ads_config.grpc_services[0].google_grpc.target_uri: needed"},
+      {"a token in the clear", "envoy_grpc: {cluster_name: xds, authority: control}",
+       "google_grpc: {stat_prefix: x, target_uri: y, call_credentials: {access_token: z}}",
+       "dynamic_resources.ads_config.grpc_services[0].google_grpc.call_credentials[0].access_token"
+       ": a token is not sent in the clear"},
       {"back-off", "authority: control}",
        "authority: control, retry_policy: {retry_back_off: {base_interval: 2s, max_interval: 1s}}}",
        "dynamic_resources.ads_config.grpc_services[0].envoy_grpc.retry_policy.retry_back_off."
@@ -276,8 +299,8 @@ TEST(LoadBootstrap, BackOffIsRead) {
   text.replace(text.find("authority: control"), 18,
                "retry_policy: {retry_back_off: {base_interval: 2s}}");
   const auto bootstrap = Good(text);
-  EXPECT_EQ(bootstrap->ads->backoff_base_ms, 2000U);
-  EXPECT_EQ(bootstrap->ads->backoff_max_ms, 20'000U);
+  EXPECT_EQ(bootstrap->ads->services[0].backoff_base_ms, 2000U);
+  EXPECT_EQ(bootstrap->ads->services[0].backoff_max_ms, 20'000U);
 }
 
 TEST(LoadBootstrap, ResourcesOverAdsNeedAnAdsServer) {

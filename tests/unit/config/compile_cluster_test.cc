@@ -198,7 +198,11 @@ TEST(CompileCluster, RefusesBadClusters) {
        {"eds_cluster_config.eds_config: cannot create an EDS cluster without an EDS config"}},
       {"EDS from a file",
        named("type: EDS eds_cluster_config { eds_config { path_config_source {} } }"),
-       {"eds_cluster_config.eds_config.path_config_source: not supported; use ads"}},
+       {"eds_cluster_config.eds_config.path_config_source.path: needed; write the name of a file"}},
+      {"EDS of a URL",
+       named(
+           "type: EDS eds_cluster_config { service_name: \"xdstp://a/b\" eds_config { ads {} } }"),
+       {"eds_cluster_config.service_name: xdstp:// names are not supported; use a plain name"}},
       {"EDS with endpoints",
        named(base::Cat("type: EDS eds_cluster_config { eds_config { ads {} } } ",
                        Load(Lb("1.2.3.4", 1)))),

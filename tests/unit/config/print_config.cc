@@ -67,20 +67,39 @@ class Printer {
     }
   }
 
+  void Print(std::string_view what, const ApiSource& value) {
+    const std::string once = value.set_node_on_first_message_only ? " node once" : "";
+    if (value.kind == ApiSource::Kind::kRest) {
+      Line(what, " REST ", Quoted(value.rest_cluster), " every ", value.refresh_delay_ms,
+           "ms, within ", value.request_timeout_ms, "ms");
+    }
+    if (value.rate) Line(what, " rate ", value.rate->tokens_max, " tokens");
+    for (const GrpcService& service : value.services) {
+      Line(what, " ", value.delta ? "delta " : "",
+           Quoted(service.google ? service.google->target_uri : service.cluster_name),
+           " authority ", Quoted(service.authority), " back-off ", service.backoff_base_ms, " to ",
+           service.backoff_max_ms, "ms", once);
+      for (const auto& [key, text] : service.initial_metadata) Line("  ", key, ": ", text);
+    }
+  }
+
   void Print(const Bootstrap& value) {
     Line("node ", Quoted(value.node.id), " cluster ", Quoted(value.node.cluster), " locality ",
          Quoted(base::Cat(value.node.region, "/", value.node.zone, "/", value.node.sub_zone)),
          " metadata bytes ", value.node.metadata_bytes.size());
     if (value.admin_address) Line("admin ", value.admin_address->ToString());
     for (const AccessLog& log : value.admin_access_logs) Print(log);
-    if (value.ads) {
-      Line("ads ", Quoted(value.ads->cluster_name), " authority ", Quoted(value.ads->authority),
-           " back-off ", value.ads->backoff_base_ms, " to ", value.ads->backoff_max_ms, "ms",
-           value.ads->set_node_on_first_message_only ? " node once" : "");
-      for (const auto& [key, text] : value.ads->initial_metadata) Line("  ", key, ": ", text);
-    }
-    if (value.lds) Line("lds within ", value.lds_fetch_timeout_ms, "ms");
-    if (value.cds) Line("cds within ", value.cds_fetch_timeout_ms, "ms");
+    if (value.ads) Print("ads", *value.ads);
+    const auto source = [&](std::string_view what, const std::optional<ConfigSource>& config) {
+      if (!config) return;
+      Line(what, " within ", config->fetch_timeout_ms, "ms");
+      if (const auto* api = std::get_if<ApiSource>(&config->from)) Print("  from", *api);
+      if (const auto* path = std::get_if<PathSource>(&config->from)) {
+        Line("  from ", Quoted(path->path), " watching ", Quoted(path->watched_directory));
+      }
+    };
+    source("lds", value.lds);
+    source("cds", value.cds);
     for (const auto& listener : value.listeners) Print(*listener.value);
     for (const auto& cluster : value.clusters) Print(*cluster.value);
   }

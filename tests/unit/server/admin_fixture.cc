@@ -31,7 +31,8 @@ AdminFixture::AdminFixture()
               [this] { commands += "quit "; },
               [this] { commands += "reopen "; },
               registry.Get<observe::ServerStats>(observe::Scope::kServer, "", kAdminOwner),
-              log_writer} {}
+              log_writer,
+              events} {}
 
 void AdminFixture::AddCluster(std::shared_ptr<const config::Cluster> cluster, unsigned workers) {
   upstream::ClusterView view;

@@ -56,6 +56,7 @@ class AdminFixture : public ::testing::Test {
   std::string commands;  // What was asked for: "fail ", "ok ", "drain ", "graceful ", "quit ".
   observe::AccessLogStats log_stats;
   observe::LogWriter log_writer;
+  EventLog events{clock};
   AdminSources sources;
 };
 
