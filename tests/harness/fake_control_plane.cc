@@ -14,6 +14,8 @@
 namespace sluice::harness {
 namespace {
 
+using envoy::service::discovery::v3::DeltaDiscoveryRequest;
+using envoy::service::discovery::v3::DeltaDiscoveryResponse;
 using envoy::service::discovery::v3::DiscoveryRequest;
 using envoy::service::discovery::v3::DiscoveryResponse;
 using google::protobuf::Any;
@@ -55,7 +57,12 @@ class FakeControlPlane::Service final : public grpc::CallbackGenericService {
 
 class FakeControlPlane::Service::Stream final : public grpc::ServerGenericBidiReactor {
  public:
-  Stream(Service& service, int number) : service_(service), number_(number) {
+  Stream(Service& service, int number, std::string method, std::string token)
+      : service_(service),
+        number_(number),
+        method_(std::move(method)),
+        token_(std::move(token)),
+        delta_(method_.starts_with("Delta")) {
     StartRead(&incoming_);
   }
 
@@ -80,9 +87,17 @@ class FakeControlPlane::Service::Stream final : public grpc::ServerGenericBidiRe
     std::string nonce;  // Of the last response.
     std::uint64_t sent_version = 0;
     bool sent = false;
+    bool wildcard = false;                     // Delta.
+    std::map<std::string, std::string> known;  // Delta: what the client has, by version.
   };
 
+  bool Take(const std::string& bytes);
   void OnRequest(const DiscoveryRequest& request);
+  void OnDeltaRequest(const DeltaDiscoveryRequest& request);
+  void PushDelta(const std::string& type, Subscription& subscription,
+                 const std::set<std::string>& again);
+  SeenRequest& See(std::string_view type_url, const envoy::config::core::v3::Node& node,
+                   const google::rpc::Status& error);
   void WriteNext();
   void End() {
     const std::lock_guard lock(service_.owner_.mutex_);
@@ -91,6 +106,9 @@ class FakeControlPlane::Service::Stream final : public grpc::ServerGenericBidiRe
 
   Service& service_;
   const int number_;
+  const std::string method_;
+  const std::string token_;
+  const bool delta_;
   grpc::ByteBuffer incoming_;
   grpc::ByteBuffer outgoing_;
   std::deque<std::string> queue_;
@@ -99,32 +117,130 @@ class FakeControlPlane::Service::Stream final : public grpc::ServerGenericBidiRe
   std::map<std::string, Subscription, std::less<>> subscriptions_;
 };
 
+bool FakeControlPlane::Service::Stream::Take(const std::string& bytes) {
+  if (delta_) {
+    DeltaDiscoveryRequest request;
+    if (!request.ParseFromString(bytes)) return false;
+    OnDeltaRequest(request);
+  } else {
+    DiscoveryRequest request;
+    if (!request.ParseFromString(bytes)) return false;
+    OnRequest(request);
+  }
+  return true;
+}
+
 void FakeControlPlane::Service::Stream::OnReadDone(bool ok) {
   if (!ok) return End();
-  DiscoveryRequest request;
-  const bool parsed = request.ParseFromString(BytesOf(incoming_));
+  const std::string bytes = BytesOf(incoming_);
   incoming_.Clear();
-  EXPECT_TRUE(parsed) << "the proxy sent something that is no DiscoveryRequest";
   {
     const std::lock_guard lock(service_.owner_.mutex_);
-    OnRequest(request);
+    EXPECT_TRUE(Take(bytes)) << "the proxy sent something that is no discovery request";
     if (finished_) return;
   }
   StartRead(&incoming_);
 }
 
+SeenRequest& FakeControlPlane::Service::Stream::See(std::string_view type_url,
+                                                    const envoy::config::core::v3::Node& node,
+                                                    const google::rpc::Status& error) {
+  if (type_url.starts_with(kTypePrefix)) type_url.remove_prefix(kTypePrefix.size());
+  SeenRequest seen;
+  seen.stream = number_;
+  seen.type = type_url;
+  seen.error = error.message();
+  seen.details = error.details_size();
+  seen.node_id = node.id();
+  seen.method = method_;
+  seen.token = token_;
+  return service_.owner_.seen_.emplace_back(std::move(seen));
+}
+
+void FakeControlPlane::Service::Stream::OnDeltaRequest(const DeltaDiscoveryRequest& request) {
+  SeenRequest& seen = See(request.type_url(), request.node(), request.error_detail());
+  const std::string type = seen.type;
+  seen.nonce = request.response_nonce();
+  seen.names.assign(request.resource_names_subscribe().begin(),
+                    request.resource_names_subscribe().end());
+  seen.unsubscribed.assign(request.resource_names_unsubscribe().begin(),
+                           request.resource_names_unsubscribe().end());
+  seen.held = {request.initial_resource_versions().begin(),
+               request.initial_resource_versions().end()};
+  const bool first = !subscriptions_.contains(type);
+  Subscription& subscription = subscriptions_[type];
+  if (first) {
+    subscription.known = seen.held;
+    subscription.wildcard = seen.names.empty();
+  }
+  std::set<std::string> again;
+  for (const std::string& name : seen.names) {
+    if (name == "*") subscription.wildcard = true;
+    if (name != "*" && subscription.names.insert(name).second &&
+        !subscription.known.contains(name)) {
+      again.insert(name);
+    }
+  }
+  for (const std::string& name : seen.unsubscribed) {
+    if (name == "*") subscription.wildcard = false;
+    subscription.names.erase(name);
+    subscription.known.erase(name);
+  }
+  PushDelta(type, subscription, again);
+}
+
+// What differs from what the client has; names in `again` whatever it has.
+void FakeControlPlane::Service::Stream::PushDelta(const std::string& type,
+                                                  Subscription& subscription,
+                                                  const std::set<std::string>& again) {
+  FakeControlPlane& owner = service_.owner_;
+  const Resources& resources = owner.resources_[type];
+  if (resources.version == 0) return;
+  DeltaDiscoveryResponse response;
+  response.set_type_url(base::Cat(kTypePrefix, type));
+  response.set_system_version_info(base::Cat(resources.version));
+  response.mutable_control_plane()->set_identifier("fake");
+  for (const auto& [name, resource] : resources.named) {
+    if (!subscription.wildcard && !subscription.names.contains(name)) continue;
+    std::string version = base::Cat(resources.versions.at(name));
+    const auto known = subscription.known.find(name);
+    if (known != subscription.known.end() && known->second == version && !again.contains(name)) {
+      continue;
+    }
+    auto& wrapper = *response.add_resources();
+    wrapper.set_name(name);
+    wrapper.set_version(version);
+    *wrapper.mutable_resource() = *resource;
+    subscription.known[name] = std::move(version);
+  }
+  for (auto it = subscription.known.begin(); it != subscription.known.end();) {
+    if (resources.named.contains(it->first)) {
+      ++it;
+    } else {
+      response.add_removed_resources(it->first);
+      it = subscription.known.erase(it);
+    }
+  }
+  const bool empty = response.resources_size() == 0 && response.removed_resources_size() == 0;
+  // A first answer comes even when it is empty: the client waits for it.
+  if (empty && (subscription.sent || !subscription.wildcard)) {
+    subscription.sent = true;
+    return;
+  }
+  subscription.sent = true;
+  response.set_nonce(base::Cat("n", ++owner.next_nonce_));
+  owner.version_of_nonce_[response.nonce()] = response.system_version_info();
+  Queue(response.SerializeAsString());
+}
+
 void FakeControlPlane::Service::Stream::OnRequest(const DiscoveryRequest& request) {
   FakeControlPlane& owner = service_.owner_;
-  std::string_view type = request.type_url();
-  if (type.substr(0, kTypePrefix.size()) == kTypePrefix) type.remove_prefix(kTypePrefix.size());
-  SeenRequest seen{number_,
-                   std::string(type),
-                   request.version_info(),
-                   request.response_nonce(),
-                   request.error_detail().message(),
-                   {request.resource_names().begin(), request.resource_names().end()},
-                   request.node().id()};
-  owner.seen_.push_back(seen);
+  SeenRequest seen = See(request.type_url(), request.node(), request.error_detail());
+  seen.version = request.version_info();
+  seen.nonce = request.response_nonce();
+  seen.names.assign(request.resource_names().begin(), request.resource_names().end());
+  owner.seen_.back() = seen;
+  const std::string type = seen.type;
   Subscription& subscription = subscriptions_[std::string(type)];
   if (!request.response_nonce().empty() && request.response_nonce() != subscription.nonce) return;
   const std::set<std::string> names(seen.names.begin(), seen.names.end());
@@ -140,6 +256,7 @@ void FakeControlPlane::Service::Stream::Push(const std::string& type) {
   const Resources& resources = owner.resources_[type];
   if (it == subscriptions_.end() || resources.version == 0) return;  // Nothing is known yet.
   Subscription& subscription = it->second;
+  if (delta_) return PushDelta(type, subscription, {});
   DiscoveryResponse response;
   response.set_type_url(base::Cat(kTypePrefix, type));
   response.set_version_info(base::Cat(resources.version));
@@ -179,9 +296,16 @@ void FakeControlPlane::Service::Stream::OnWriteDone(bool ok) {
 }
 
 grpc::ServerGenericBidiReactor* FakeControlPlane::Service::CreateReactor(
-    grpc::GenericCallbackServerContext*) {
+    grpc::GenericCallbackServerContext* context) {
   const std::lock_guard lock(owner_.mutex_);
-  auto* stream = new Stream(*this, ++owner_.streams_);
+  std::string token;
+  if (const auto it = context->client_metadata().find("authorization");
+      it != context->client_metadata().end()) {
+    token.assign(it->second.data(), it->second.size());
+  }
+  const std::string& method = context->method();
+  auto* stream =
+      new Stream(*this, ++owner_.streams_, method.substr(method.rfind('/') + 1), std::move(token));
   streams_.insert(stream);
   return stream;
 }
@@ -190,8 +314,15 @@ bool FakeControlPlane::Service::Start(std::uint16_t& port) {
   grpc::ServerBuilder builder;
   int bound = 0;
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.AddListeningPort(base::Cat("127.0.0.1:", port), grpc::InsecureServerCredentials(),
-                           &bound);
+  std::shared_ptr<grpc::ServerCredentials> credentials = grpc::InsecureServerCredentials();
+  if (!owner_.tls_.key_pem.empty()) {
+    grpc::SslServerCredentialsOptions options(
+        GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+    options.pem_root_certs = owner_.tls_.ca_pem;
+    options.pem_key_cert_pairs.push_back({owner_.tls_.key_pem, owner_.tls_.certificate_pem});
+    credentials = grpc::SslServerCredentials(options);
+  }
+  builder.AddListeningPort(base::Cat("127.0.0.1:", port), credentials, &bound);
   builder.SetMaxSendMessageSize(-1);
   builder.RegisterCallbackGenericService(this);
   server_ = builder.BuildAndStart();
@@ -215,6 +346,7 @@ void FakeControlPlane::Service::SendBytes(const std::string& bytes) {
 }
 
 FakeControlPlane::FakeControlPlane() { Listen(); }
+FakeControlPlane::FakeControlPlane(Tls tls) : tls_(std::move(tls)) { Listen(); }
 
 FakeControlPlane::~FakeControlPlane() { Stop(); }
 
@@ -252,7 +384,7 @@ void FakeControlPlane::Put(std::string_view type, const std::string& name,
   resources.named[name] = std::move(any);
   resources.is_whole = false;
   resources.whole.clear();
-  ++resources.version;
+  resources.versions[name] = ++resources.version;
   if (service_ != nullptr) service_->Push(type);
 }
 
@@ -271,14 +403,15 @@ void FakeControlPlane::SetClusters(const std::vector<ClusterProto>& clusters) {
   const std::lock_guard lock(mutex_);
   Resources& resources = resources_[std::string(kClusterType)];
   resources.named.clear();
+  ++resources.version;
   for (const ClusterProto& each : clusters) {
     auto any = std::make_shared<Any>();
     any->PackFrom(each);
     resources.named[each.name()] = std::move(any);
+    resources.versions[each.name()] = resources.version;
   }
   resources.is_whole = false;
   resources.whole.clear();
-  ++resources.version;
   if (service_ != nullptr) service_->Push(kClusterType);
 }
 
@@ -292,7 +425,9 @@ void FakeControlPlane::Remove(std::string_view type, const std::string& name) {
 
 void FakeControlPlane::Touch(std::string_view type) {
   const std::lock_guard lock(mutex_);
-  ++resources_[std::string(type)].version;
+  Resources& resources = resources_[std::string(type)];
+  ++resources.version;
+  for (auto& [name, version] : resources.versions) version = resources.version;
   if (service_ != nullptr) service_->Push(type);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// An ADS server (state of the world) that a test makes serve whatever it likes, also nonsense.
+// An xDS server (aggregated and per type, state of the world and delta, told apart by the method)
+// that a test makes serve whatever it likes, also nonsense.
 //
 // gRPC's threads serve; every method may be called from any thread.
 
@@ -30,6 +31,11 @@ struct SeenRequest {
   std::string error;  // error_detail.message; "": no NACK.
   std::vector<std::string> names;
   std::string node_id;
+  std::string method;                       // "StreamAggregatedResources", "DeltaClusters".
+  std::vector<std::string> unsubscribed;    // Delta; `names` are the newly subscribed.
+  std::map<std::string, std::string> held;  // Delta: initial_resource_versions.
+  std::string token;                        // The call's authorization metadata.
+  int details = 0;                          // Of a NACK's error_detail.
 };
 
 inline constexpr std::string_view kListenerType = "envoy.config.listener.v3.Listener";
@@ -39,8 +45,13 @@ inline constexpr std::string_view kEndpointType = "envoy.config.endpoint.v3.Clus
 
 class FakeControlPlane {
  public:
-  // Serves on a free port at once.
+  // Serves on a free port at once; with TLS where all three are set (then clients need certificates
+  // of the same CA).
+  struct Tls {
+    std::string ca_pem, certificate_pem, key_pem;
+  };
   FakeControlPlane();
+  explicit FakeControlPlane(Tls tls);
   ~FakeControlPlane();
   FakeControlPlane(const FakeControlPlane&) = delete;
   FakeControlPlane& operator=(const FakeControlPlane&) = delete;
@@ -81,7 +92,8 @@ class FakeControlPlane {
   class Service;
   struct Resources {
     std::map<std::string, std::shared_ptr<const google::protobuf::Any>> named;
-    std::vector<google::protobuf::Any> whole;  // Instead, when is_whole.
+    std::map<std::string, std::uint64_t> versions;  // Of `named`: of its last change.
+    std::vector<google::protobuf::Any> whole;       // Instead, when is_whole.
     bool is_whole = false;
     std::uint64_t version = 0;
   };
@@ -96,6 +108,7 @@ class FakeControlPlane {
   std::map<std::string, Resources, std::less<>> resources_;
   std::vector<SeenRequest> seen_;
   std::map<std::string, std::string> version_of_nonce_;
+  Tls tls_;
   std::uint64_t next_nonce_ = 0;
   int streams_ = 0;
   std::uint16_t port_ = 0;
