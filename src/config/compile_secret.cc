@@ -1,9 +1,11 @@
 #include "config/compile_secret.h"
 
 #include <utility>
+#include <variant>
 
 #include "base/field_errors.h"
 #include "base/strings.h"
+#include "config/compile_config_source.h"
 #include "config/compile_matchers.h"
 #include "config/compile_tls_pem.h"
 #include "config/data_source.h"
@@ -298,7 +300,10 @@ SecretRef CompileSecretRef(const tlsv3::SdsSecretConfig& proto, base::FieldError
   if (proto.name().empty()) errors.AddAt("name", "needed; write the name of the secret");
   if (proto.has_sds_config()) {
     const Scope scope(errors, "sds_config");
-    CheckAdsSource(proto.sds_config(), errors);
+    const ConfigSource source = CompileConfigSource(proto.sds_config(), {}, errors);
+    if (!std::holds_alternative<AdsSource>(source.from)) {
+      errors.Add("secrets come over the ADS stream only; write ads: {}");
+    }
   }
   return {proto.name(), nullptr};
 }

@@ -36,6 +36,7 @@ std::string NodeBytes(const config::Node& node) {
   version.set_major_number(kVersionMajor);
   version.set_minor_number(kVersionMinor);
   version.set_patch(kVersionPatch);
+  proto.add_client_features("xds.config.supports-resource-ttl");
   proto.add_client_features("xds.config.supports-resource-in-sotw");
   return proto.SerializeAsString();
 }

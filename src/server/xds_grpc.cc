@@ -194,6 +194,9 @@ void SetKeepalive(grpc::ChannelArguments& arguments, std::uint64_t interval_ms,
                   std::uint64_t timeout_ms) {
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(interval_ms));
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, static_cast<int>(timeout_ms));
+  // gRPC would stop after two pings on a stream that is silent: then a peer that vanished without a
+  // word is never noticed.
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
 }
 
 // One address family per target is all that gRPC's ipv4:/ipv6: schemes take.

@@ -216,7 +216,6 @@ void MainClusters::SetAssignment(std::string_view name,
   if (it == entries_.end()) return;
   Entry& entry = *it->second;
   entry.assignment = std::move(assignment);
-  entry.stats->update_success.Add();
   const std::shared_ptr<const HostSet> before = entry.hosts;
   Rebuild(entry);
   if (entry.hosts != before) options_.set_hosts(entry.config->name, entry.hosts);
