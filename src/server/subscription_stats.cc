@@ -20,6 +20,7 @@ SubscriptionTable::~SubscriptionTable() {
 
 void SubscriptionTable::Drop(Row& row) {
   if (row.deadline) --waiting_;
+  registry_.SetText(base::Cat(row.scope, "version_text"), "");
   registry_.Release(observe::Scope::kSubscription, row.scope, kOwner);
 }
 

@@ -214,8 +214,6 @@ struct DynamicCase {
 TEST(LoadBootstrap, RefusesBadDynamicResources) {
   const std::string good = base::Cat(kDynamic, kXdsCluster);
   const std::vector<DynamicCase> cases = {
-      {"REST", "api_type: GRPC", "api_type: REST",
-       "dynamic_resources.ads_config.api_type: REST has no aggregated form; use GRPC"},
       {"no version", "    transport_api_version: V3\n", "",
        "dynamic_resources.ads_config.transport_api_version: V2 (and AUTO) xDS transport protocol "
        "versions are deprecated; use V3"},
