@@ -19,9 +19,16 @@ class FieldErrors;
 
 namespace sluice::control {
 
+// PEM files on the control plane's machine; their content travels to the proxies.
+struct TlsFiles {
+  std::string cert, key;
+  bool operator==(const TlsFiles&) const = default;
+};
+
 struct ListenerSpec {
   std::string address = "0.0.0.0";
   std::uint16_t port = 0;
+  std::vector<TlsFiles> tls = {};  // None: plain text. Of several the client's name picks one.
   bool operator==(const ListenerSpec&) const = default;
 };
 
@@ -60,6 +67,14 @@ struct RouteRedirect {
   bool operator==(const RouteRedirect&) const = default;
 };
 
+// Another try, at another of the app's URLs where there is one.
+struct RouteRetries {
+  std::uint32_t attempts = 1;   // Beside the first.
+  std::vector<std::string> on;  // Empty: when no app can have seen it.
+  std::optional<std::uint64_t> per_try_timeout_ms = std::nullopt;
+  bool operator==(const RouteRetries&) const = default;
+};
+
 struct RouteSpec {
   enum class Match : std::uint8_t { kPath, kPrefix, kExact, kRegex };
   using Respond = RouteRespond;
@@ -80,6 +95,7 @@ struct RouteSpec {
   std::string host_header;  // Host sent upstream; "": the client's, or the URL's for https.
   std::optional<std::uint64_t> timeout_ms;  // Of the whole answer; unset or 0: none, since streams
                                             // may last.
+  std::optional<RouteRetries> retries = std::nullopt;
   HeaderEdits request_headers;
   HeaderEdits response_headers;
   bool operator==(const RouteSpec&) const = default;
@@ -151,8 +167,10 @@ AppsConfig ParseApps(std::string_view text, std::string_view file, base::FieldEr
 RouteSpec ParseRoute(std::string_view json, base::FieldErrors& errors);
 AppSpec ParseApp(std::string_view json, base::FieldErrors& errors);
 HostSpec ParseHost(std::string_view json, base::FieldErrors& errors);
-// References and ranges of a whole configuration, wherever it came from.
-void CheckApps(const AppsConfig& config, base::FieldErrors& errors);
+// References and ranges of a whole configuration, wherever it came from. Hosts that are what they
+// were in `checked`, which passed, are not looked at again.
+void CheckApps(const AppsConfig& config, base::FieldErrors& errors,
+               const AppsConfig* checked = nullptr);
 // Gives an id to each route that has none: made of its path, so that it survives edits elsewhere.
 void AssignRouteIds(HostSpec& host);
 void AssignRouteIds(AppsConfig& config);

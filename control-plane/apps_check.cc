@@ -49,6 +49,12 @@ void CheckListeners(const AppsParts& config, base::FieldErrors& errors) {
   for (const auto& [name, listener] : config.listeners) {
     const Scope scope(errors, EntryPath("listeners", name));
     CheckName(name, errors);
+    for (std::size_t i = 0; i < listener.tls.size(); ++i) {
+      const TlsFiles& files = listener.tls[i];
+      const Scope entry(errors, "tls", i);
+      if (files.cert.empty() || files.key.empty()) errors.Add("needs both cert and key");
+      if ((files.cert + files.key).find('\0') != std::string::npos) errors.Add("holds a NUL");
+    }
     const auto address = base::Address::ParseIp(listener.address, listener.port);
     if (!address.has_value() || listener.address.starts_with('[')) {
       errors.AddAt("address", base::Cat(Quoted(listener.address),
@@ -306,6 +312,26 @@ void CheckAction(const AppsParts& config, const RouteSpec& route, base::FieldErr
   if (route.redirect.has_value()) CheckRedirect(route, errors);
 }
 
+void CheckRetries(const RouteRetries& retries, base::FieldErrors& errors) {
+  constexpr std::array<std::string_view, 8> kConditions = {
+      "5xx",           "gateway-error",  "reset",      "reset-before-request", "connect-failure",
+      "retriable-4xx", "refused-stream", "unavailable"};
+  const Scope scope(errors, "retries");
+  if (retries.attempts == 0) errors.AddAt("attempts", "0 are none; leave retries out");
+  if (retries.per_try_timeout_ms == 0U) errors.AddAt("per_try_timeout", "no try takes no time");
+  for (std::size_t i = 0; i < retries.on.size(); ++i) {
+    const Scope entry(errors, "on", i);
+    if (std::find(kConditions.begin(), kConditions.end(), retries.on[i]) != kConditions.end()) {
+      continue;
+    }
+    std::string known;
+    for (const std::string_view word : kConditions) {
+      base::Append(known, known.empty() ? "" : ", ", word);
+    }
+    errors.Add(base::Cat(Quoted(retries.on[i]), " is no condition; write one of ", known));
+  }
+}
+
 void CheckForwarding(const RouteSpec& route, base::FieldErrors& errors) {
   const bool forwards = !route.app.empty() || !route.split.empty();
   const auto needs_app = [&](bool set, std::string_view field) {
@@ -315,6 +341,8 @@ void CheckForwarding(const RouteSpec& route, base::FieldErrors& errors) {
   needs_app(!route.rewrite.empty(), "rewrite");
   needs_app(!route.host_header.empty(), "host_header");
   needs_app(route.timeout_ms.has_value(), "timeout");
+  needs_app(route.retries.has_value(), "retries");
+  if (route.retries.has_value()) CheckRetries(*route.retries, errors);
   const bool regex = route.match == RouteSpec::Match::kRegex;
   if (route.strip_prefix && !route.rewrite.empty()) {
     errors.AddAt("rewrite", "cannot stand beside strip_prefix; rewrite: /new replaces the prefix");
@@ -336,6 +364,12 @@ void CheckForwarding(const RouteSpec& route, base::FieldErrors& errors) {
   if (!route.host_header.empty() && !http::ParseAuthority(route.host_header).has_value()) {
     errors.AddAt("host_header", base::Cat(Quoted(route.host_header), " is no host or host:port"));
   }
+}
+
+template <typename Spec>
+bool SameNames(const std::map<std::string, Spec>& a, const std::map<std::string, Spec>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const auto& x, const auto& y) { return x.first == y.first; });
 }
 
 }  // namespace
@@ -371,7 +405,10 @@ void CheckRoute(const AppsParts& config, const RouteSpec& route, base::FieldErro
   CheckEdits(route.response_headers, "response", errors);
 }
 
-void CheckParts(const AppsParts& config, base::FieldErrors& errors) {
+void CheckParts(const AppsParts& config, const AppsParts* checked, base::FieldErrors& errors) {
+  // What hosts refer to.
+  const bool same_around = checked != nullptr && SameNames(config.apps, checked->apps) &&
+                           SameNames(config.listeners, checked->listeners);
   CheckListeners(config, errors);
   for (const auto& [name, app] : config.apps) {
     const Scope scope(errors, EntryPath("apps", name));
@@ -379,6 +416,10 @@ void CheckParts(const AppsParts& config, base::FieldErrors& errors) {
     CheckApp(app, errors);
   }
   for (const auto& [name, host] : config.hosts) {
+    if (same_around) {
+      const auto before = checked->hosts.find(name);
+      if (before != checked->hosts.end() && before->second == host) continue;
+    }
     const Scope scope(errors, EntryPath("hosts", name));
     CheckHostName(name, errors);
     for (std::size_t i = 0; i < host.listeners.size(); ++i) {

@@ -14,8 +14,8 @@ struct AppsParts;
 struct CorsSpec;
 struct RouteSpec;
 
-// Listeners, apps, hosts; then the services of gRPC.
-void CheckParts(const AppsParts& parts, base::FieldErrors& errors);
+// Listeners, apps, hosts; then the services of gRPC. `checked`: as in CheckApps().
+void CheckParts(const AppsParts& parts, const AppsParts* checked, base::FieldErrors& errors);
 void CheckGrpc(const AppsParts& parts, base::FieldErrors& errors);
 void CheckRoute(const AppsParts& parts, const RouteSpec& route, base::FieldErrors& errors);
 void CheckName(std::string_view name, base::FieldErrors& errors);

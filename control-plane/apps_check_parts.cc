@@ -41,6 +41,7 @@ void CheckGrpcRoute(const AppsParts& parts, const RouteSpec& route, base::FieldE
   refuse(route.strip_prefix, "strip_prefix");
   refuse(!route.rewrite.empty(), "rewrite");
   refuse(!route.host_header.empty(), "host_header");
+  refuse(route.retries.has_value(), "retries");
   refuse(route.request_headers != HeaderEdits() || route.response_headers != HeaderEdits(),
          "headers");
   if (!route.app.empty()) CheckReachable(parts, route.app, errors);
@@ -103,9 +104,9 @@ void CheckGrpc(const AppsParts& parts, base::FieldErrors& errors) {
   }
 }
 
-void CheckApps(const AppsConfig& config, base::FieldErrors& errors) {
+void CheckApps(const AppsConfig& config, base::FieldErrors& errors, const AppsConfig* checked) {
   const std::size_t before = errors.size();
-  CheckParts(config, errors);
+  CheckParts(config, checked, errors);
   CheckGrpc(config, errors);
   for (const auto& [name, fleet] : config.fleets) {
     const Scope scope(errors, EntryPath("fleets", name));
@@ -114,7 +115,7 @@ void CheckApps(const AppsConfig& config, base::FieldErrors& errors) {
     // What a fleet inherits is wrong at the top already.
     if (errors.size() != before) continue;
     const AppsConfig whole = ConfigOfFleet(config, fleet);
-    CheckParts(whole, errors);
+    CheckParts(whole, &config, errors);
     CheckGrpc(whole, errors);
   }
 }

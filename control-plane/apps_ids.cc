@@ -50,6 +50,8 @@ std::string IdOf(const RouteSpec& route) {
 }
 
 void AssignIds(std::vector<RouteSpec>& routes) {
+  const auto has_id = [](const RouteSpec& route) { return !route.id.empty(); };
+  if (std::all_of(routes.begin(), routes.end(), has_id)) return;
   std::set<std::string, std::less<>> taken;
   for (const RouteSpec& route : routes) {
     if (!route.id.empty()) taken.insert(route.id);

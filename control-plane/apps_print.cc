@@ -65,6 +65,14 @@ Value ToValue(const ListenerSpec& listener) {
   Value out = Value::Map();
   out.Set("address", Value::Text(listener.address));
   out.Set("port", Value::Raw(base::Cat(listener.port)));
+  Value tls = Value::List();
+  for (const TlsFiles& files : listener.tls) {
+    Value one = Value::Map();
+    one.Set("cert", Value::Text(files.cert));
+    one.Set("key", Value::Text(files.key));
+    tls.Push(std::move(one));
+  }
+  if (!tls.members.empty()) out.Set("tls", std::move(tls));
   return out;
 }
 
@@ -168,6 +176,15 @@ Value ToValue(const RouteSpec& route) {
   if (!route.rewrite.empty()) out.Set("rewrite", Value::Text(route.rewrite));
   if (!route.host_header.empty()) out.Set("host_header", Value::Text(route.host_header));
   if (route.timeout_ms.has_value()) out.Set("timeout", Milliseconds(*route.timeout_ms));
+  if (route.retries.has_value()) {
+    Value retries = Value::Map();
+    retries.Set("attempts", Value::Raw(base::Cat(route.retries->attempts)));
+    retries.SetList("on", route.retries->on);
+    if (route.retries->per_try_timeout_ms.has_value()) {
+      retries.Set("per_try_timeout", Milliseconds(*route.retries->per_try_timeout_ms));
+    }
+    out.Set("retries", std::move(retries));
+  }
   Value headers = Value::Map();
   if (route.request_headers != HeaderEdits{}) {
     headers.Set("request", ToValue(route.request_headers));

@@ -15,6 +15,7 @@ using Scope = base::FieldErrors::Scope;
 // Of a file that people write; far above what one of them writes by hand.
 constexpr std::size_t kRoutesMax = 100'000;  // Of one host.
 constexpr std::size_t kListMax = 1'000;
+constexpr std::size_t kCertificatesMax = 100;  // Of one listener.
 constexpr std::size_t kStringBytesMax = 64 * 1024;
 constexpr std::uint64_t kDurationMsMax = 366ULL * 24 * 3600 * 1000;
 
@@ -198,11 +199,19 @@ void AppsReader::OnlyOne(const Node& node, std::string_view name, std::string_vi
 void AppsReader::ReadListener(const Node& node, ListenerSpec& out) {
   bool port_given = false;
   ReadFields(node, {{"address", [&](const Node& v) { String(v, out.address); }},
-                    {"port", [&](const Node& v) {
+                    {"port",
+                     [&](const Node& v) {
                        port_given = true;
                        std::uint64_t port = 0;
                        Number(v, 65535, port);
                        out.port = static_cast<std::uint16_t>(port);
+                     }},
+                    {"tls", [&](const Node& v) {
+                       ReadList(v, "tls", kCertificatesMax, [&](const Node& item) {
+                         TlsFiles& files = out.tls.emplace_back();
+                         ReadFields(item, {{"cert", [&](const Node& n) { String(n, files.cert); }},
+                                           {"key", [&](const Node& n) { String(n, files.key); }}});
+                       });
                      }}});
   if (!port_given && node.kind == Kind::kMapping) Error(node, "needs a port; write port: 8000");
 }

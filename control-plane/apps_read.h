@@ -62,6 +62,7 @@ class AppsReader {
   void ReadRespond(const Node& node, RouteSpec& out);
   void ReadRedirect(const Node& node, RouteSpec& out);
   void ReadHeaders(const Node& node, RouteSpec& out);
+  void ReadRetries(const Node& node, RouteSpec& out);
   void ReadEdits(const Node& node, HeaderEdits& out);
   void ReadPairs(const Node& node, std::vector<std::pair<std::string, std::string>>& out);
   void ReadPath(const Node& node, RouteSpec::Match match, RouteSpec& out);

@@ -12,6 +12,7 @@ using Kind = config::YamlNode::Kind;
 
 constexpr std::size_t kSplitMax = 1'000;
 constexpr std::size_t kHeadersMax = 1'000;
+constexpr std::uint64_t kAttemptsMax = 10;
 
 // Whether one path is the other or lies below it: such a second error follows from the first.
 bool Related(std::string_view a, std::string_view b) {
@@ -122,6 +123,21 @@ void AppsReader::ReadHeaders(const Node& node, RouteSpec& out) {
                     {"response", [&](const Node& v) { ReadEdits(v, out.response_headers); }}});
 }
 
+// How many, or {attempts, on, per_try_timeout}.
+void AppsReader::ReadRetries(const Node& node, RouteSpec& out) {
+  RouteRetries& retries = out.retries.emplace();
+  const auto attempts = [&](const Node& v) {
+    std::uint64_t count = 1;
+    Number(v, kAttemptsMax, count);
+    retries.attempts = static_cast<std::uint32_t>(count);
+  };
+  if (node.kind == Kind::kScalar) return attempts(node);
+  ReadFields(node, {{"attempts", attempts},
+                    {"on", [&](const Node& v) { Strings(v, "on", retries.on); }},
+                    {"per_try_timeout",
+                     [&](const Node& v) { DurationMs(v, retries.per_try_timeout_ms); }}});
+}
+
 void AppsReader::ReadRoute(const Node& node, RouteSpec& out) {
   std::string_view match, action, methods;
   const auto path = [&](std::string_view name, RouteSpec::Match kind) {
@@ -161,6 +177,7 @@ void AppsReader::ReadRoute(const Node& node, RouteSpec& out) {
                     {"rewrite", [&](const Node& v) { String(v, out.rewrite); }},
                     {"host_header", [&](const Node& v) { String(v, out.host_header); }},
                     {"timeout", [&](const Node& v) { DurationMs(v, out.timeout_ms); }},
+                    {"retries", [&](const Node& v) { ReadRetries(v, out); }},
                     {"headers", [&](const Node& v) { ReadHeaders(v, out); }}});
 }
 

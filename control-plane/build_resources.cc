@@ -148,7 +148,9 @@ class Builder {
 
   void AddListener(const std::string& name, const ListenerSpec& spec) {
     const Scope scope(errors_, EntryPath("listeners", name));
-    const auto listener = BuildListener(name, spec);
+    const std::size_t before = errors_.size();
+    const auto listener = BuildListener(name, spec, files_, errors_);
+    if (errors_.size() != before) return;
     if (Add(Type::kListeners, name, SerializeDeterministic(listener))) {
       config::CompileListener(listener, options_, errors_);
     }

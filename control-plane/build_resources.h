@@ -53,8 +53,10 @@ envoy::config::cluster::v3::Cluster BuildCluster(const std::string& name, const 
 envoy::config::endpoint::v3::ClusterLoadAssignment BuildAssignment(const std::string& name,
                                                                    const AppSpec& app,
                                                                    bool localities);
+// Likewise files of certificates.
 envoy::config::listener::v3::Listener BuildListener(const std::string& name,
-                                                    const ListenerSpec& listener);
+                                                    const ListenerSpec& listener, CaFiles& files,
+                                                    base::FieldErrors& errors);
 // For clients of gRPC: the listener named like the service, and its table, named by
 // GrpcTableName().
 std::string GrpcTableName(std::string_view service);

@@ -27,7 +27,7 @@ namespace listenerv3 = envoy::config::listener::v3;
 namespace hcmv3 = envoy::extensions::filters::network::http_connection_manager::v3;
 namespace tlsv3 = envoy::extensions::transport_sockets::tls::v3;
 
-constexpr std::size_t kCaBytesMax = 1 << 20;
+constexpr std::size_t kPemBytesMax = 1 << 20;
 constexpr std::int64_t kConnectTimeoutMs = 5000;
 
 void SetDuration(std::uint64_t ms, google::protobuf::Duration& out) {
@@ -66,12 +66,12 @@ void FillEndpoints(const AppSpec& app, bool localities, endpointv3::ClusterLoadA
 }
 
 // A file that is gone does not take away what proxies have from it.
-std::optional<std::string> ReadCa(const std::string& path, CaFiles& files,
-                                  base::FieldErrors& errors) {
+std::optional<std::string> ReadPem(const std::string& path, CaFiles& files,
+                                   base::FieldErrors& errors) {
   corev3::DataSource file;
   file.set_filename(path);
   base::FieldErrors found;
-  auto pem = config::ReadDataSource(file, kCaBytesMax, found);
+  auto pem = config::ReadDataSource(file, kPemBytesMax, found);
   if (!pem.has_value()) {
     const auto kept = files.texts.find(path);
     if (kept == files.texts.end()) {
@@ -101,11 +101,31 @@ void FillTls(const AppSpec& app, const AppUrl& url, CaFiles& files, clusterv3::C
     validation->mutable_system_root_certs();
   } else {
     const base::FieldErrors::Scope scope(errors, "ca_file");
-    const auto pem = ReadCa(app.ca_file, files, errors);
+    const auto pem = ReadPem(app.ca_file, files, errors);
     if (pem.has_value()) validation->mutable_trusted_ca()->set_inline_string(*pem);
   }
   cluster.mutable_transport_socket()->set_name("envoy.transport_sockets.tls");
   PackInto(tls, *cluster.mutable_transport_socket()->mutable_typed_config());
+}
+
+void FillDownstreamTls(const std::vector<TlsFiles>& certificates, CaFiles& files,
+                       listenerv3::FilterChain& chain, base::FieldErrors& errors) {
+  if (certificates.empty()) return;
+  tlsv3::DownstreamTlsContext tls;
+  for (std::size_t i = 0; i < certificates.size(); ++i) {
+    const base::FieldErrors::Scope entry(errors, "tls", i);
+    auto* certificate = tls.mutable_common_tls_context()->add_tls_certificates();
+    const auto fill = [&](std::string_view field, const std::string& path,
+                          corev3::DataSource& out) {
+      const base::FieldErrors::Scope scope(errors, field);
+      const auto pem = ReadPem(path, files, errors);
+      if (pem.has_value()) out.set_inline_string(*pem);
+    };
+    fill("cert", certificates[i].cert, *certificate->mutable_certificate_chain());
+    fill("key", certificates[i].key, *certificate->mutable_private_key());
+  }
+  chain.mutable_transport_socket()->set_name("envoy.transport_sockets.tls");
+  PackInto(tls, *chain.mutable_transport_socket()->mutable_typed_config());
 }
 
 std::optional<AppUrl> FirstUrl(const AppSpec& app) {
@@ -182,7 +202,8 @@ endpointv3::ClusterLoadAssignment BuildAssignment(const std::string& name, const
 }
 
 // The edge of a site (decisions 10): nothing a client says about itself is believed.
-listenerv3::Listener BuildListener(const std::string& name, const ListenerSpec& spec) {
+listenerv3::Listener BuildListener(const std::string& name, const ListenerSpec& spec,
+                                   CaFiles& files, base::FieldErrors& errors) {
   hcmv3::HttpConnectionManager hcm;
   hcm.set_stat_prefix(name);
   hcm.mutable_rds()->set_route_config_name(name);
@@ -201,7 +222,9 @@ listenerv3::Listener BuildListener(const std::string& name, const ListenerSpec& 
   address->set_port_value(spec.port);
   // "::" means every interface, as people expect of it.
   if (spec.address == "::") address->set_ipv4_compat(true);
-  auto* filter = listener.add_filter_chains()->add_filters();
+  auto* chain = listener.add_filter_chains();
+  FillDownstreamTls(spec.tls, files, *chain, errors);
+  auto* filter = chain->add_filters();
   filter->set_name("envoy.filters.network.http_connection_manager");
   PackInto(hcm, *filter->mutable_typed_config());
   return listener;

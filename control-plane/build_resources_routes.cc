@@ -164,6 +164,27 @@ void FillHeaders(const RouteSpec& spec, routev3::Route& route) {
 
 }  // namespace
 
+namespace {
+
+// Unless conditions are written, only what no app can have seen is sent again.
+void FillRetries(const RouteRetries& retries, routev3::RetryPolicy& policy) {
+  policy.set_retry_on(retries.on.empty() ? "connect-failure,refused-stream,reset-before-request"
+                                         : Joined(retries.on, ","));
+  policy.mutable_num_retries()->set_value(retries.attempts);
+  auto* previous = policy.add_retry_host_predicate();
+  previous->set_name("envoy.retry_host_predicates.previous_hosts");
+  previous->mutable_typed_config()->set_type_url(
+      "type.googleapis.com/"
+      "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate");
+  policy.set_host_selection_retry_max_attempts(5);
+  if (!retries.per_try_timeout_ms.has_value()) return;
+  const std::uint64_t ms = *retries.per_try_timeout_ms;
+  policy.mutable_per_try_timeout()->set_seconds(static_cast<std::int64_t>(ms / 1000));
+  policy.mutable_per_try_timeout()->set_nanos(static_cast<std::int32_t>(ms % 1000) * 1'000'000);
+}
+
+}  // namespace
+
 void FillForward(const RouteSpec& route, const AppsConfig& config, routev3::RouteAction& action) {
   if (!route.app.empty()) {
     action.set_cluster(route.app);
@@ -178,6 +199,7 @@ void FillForward(const RouteSpec& route, const AppsConfig& config, routev3::Rout
     if (!host.empty()) share->set_host_rewrite_literal(host);
   }
   FillRewrite(route, action);
+  if (route.retries.has_value()) FillRetries(*route.retries, *action.mutable_retry_policy());
   // Off unless asked for: a total timeout cuts downloads and event streams, and what stalls is
   // ended by the idle timeout.
   const std::uint64_t ms = route.timeout_ms.value_or(0);

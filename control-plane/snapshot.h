@@ -49,7 +49,7 @@ struct Resource {
   bool named_only = false;  // Not among "all": for clients of gRPC, which ask by name.
 };
 
-// What `ca_file`s hold, by path.
+// What `ca_file`s, and `cert`s and `key`s of listeners, hold, by path.
 struct CaFiles {
   std::map<std::string, std::string> texts;  // As they were read before.
   std::map<std::string, std::string> used;   // As this configuration uses them.

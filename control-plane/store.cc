@@ -193,7 +193,7 @@ absl::Status Store::Replace(AppsConfig config, std::string_view if_match) {
   if (absl::Status status = CheckTag(if_match); !status.ok()) return status;
   AssignRouteIds(config);
   base::FieldErrors errors;
-  CheckApps(config, errors);
+  CheckApps(config, errors, &current_.config);
   StoredConfig next;
   if (errors.empty()) next.snapshot = BuildSnapshot(config, current_.snapshot.get(), errors);
   if (!errors.empty()) {
@@ -201,9 +201,10 @@ absl::Status Store::Replace(AppsConfig config, std::string_view if_match) {
     return errors.ToStatus();
   }
   if (absl::Status status = Consistent(*next.snapshot); !status.ok()) return status;
-  next.etag = base::Cat("\"", ContentHash(PrintAppsYaml(config)), "\"");
+  const std::string yaml = PrintAppsYaml(config);
+  next.etag = base::Cat("\"", ContentHash(yaml), "\"");
   next.config = std::move(config);
-  if (absl::Status status = Write(next); !status.ok()) return status;
+  if (absl::Status status = Write(next, yaml); !status.ok()) return status;
   if (next.snapshot->ca_files.gone != current_.snapshot->ca_files.gone) TellGone(*next.snapshot);
   current_ = std::move(next);
   if (changed_) changed_(current_);
@@ -227,7 +228,7 @@ std::map<std::string, std::string> Store::KeptCaFiles() const {
   return content.ok() ? ParseCaFiles(*content) : std::map<std::string, std::string>();
 }
 
-absl::Status Store::Write(const StoredConfig& next) {
+absl::Status Store::Write(const StoredConfig& next, const std::string& yaml) {
   if (data_dir_.empty()) return absl::OkStatus();
   const auto with_checksum = [](const std::string& text) {
     return base::Cat(text, kChecksumLine, ContentHash(text), "\n");
@@ -237,7 +238,7 @@ absl::Status Store::Write(const StoredConfig& next) {
     absl::Status status = WriteAtomically(data_dir_, kCaFileName, files);
     if (!status.ok()) return status;
   }
-  return WriteAtomically(data_dir_, kFileName, with_checksum(PrintAppsYaml(next.config)));
+  return WriteAtomically(data_dir_, kFileName, with_checksum(yaml));
 }
 
 }  // namespace sluice::control

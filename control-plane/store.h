@@ -45,7 +45,7 @@ class Store {
 
  private:
   absl::Status CheckTag(std::string_view if_match) const;
-  absl::Status Write(const StoredConfig& next);
+  absl::Status Write(const StoredConfig& next, const std::string& yaml);
   std::map<std::string, std::string> KeptCaFiles() const;
 
   std::string data_dir_;

@@ -1,16 +1,19 @@
 // sluice-control and sluice together: what an operator does to a site that is in use.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <atomic>
 #include <thread>
 
 #include "base/strings.h"
+#include "harness/certificates.h"
 #include "harness/client.h"
 #include "harness/config_builder.h"
 #include "harness/control_program.h"
 #include "harness/fake_upstream.h"
 #include "harness/proxy.h"
+#include "harness/tls_client.h"
 
 namespace sluice::harness {
 namespace {
@@ -245,6 +248,56 @@ TEST(Control, FileIsFollowedAndMistakesInItDoNoHarm) {
   WriteFile(control.file(), Apps(a.port(), b.port()));
   EXPECT_TRUE(Eventually([&] { return Client(port).Get("/").body == "a"; }));
   EXPECT_EQ(control.Api("GET", "/v1/config").Header("x-sluice-file-error"), "");
+}
+
+TEST(Control, ListenersSpeakTlsByName) {
+  FakeUpstream a;
+  a.Forget().OnAny([](OriginConnection& c, OriginRequest&) { c.Reply(200, "a"); });
+  const CertificateAuthority authority;
+  const std::string directory = MakeDirectory();
+  const auto files = [&](const std::string& name) {
+    const Identity identity = authority.Issue({"DNS:" + name});
+    WriteFile(base::Cat(directory, "/", name, ".cert"), identity.certificate_pem);
+    WriteFile(base::Cat(directory, "/", name, ".key"), identity.private_key_pem);
+    return base::Cat("{ cert: ", directory, "/", name, ".cert, key: ", directory, "/", name,
+                     ".key }");
+  };
+  std::string apps = Apps(a.port(), a.port());
+  const std::string tls =
+      base::Cat("port: 0, tls: [ ", files("one.example"), ", ", files("two.example"), " ]");
+  apps.replace(apps.find("port: 0"), 7, tls);
+  ControlProgram control(apps);
+  Proxy proxy(AdsBootstrap(control.xds_port()));
+  const std::uint16_t port = proxy.Port("web");
+  for (const std::string name : {"one.example", "two.example"}) {
+    TlsClient client(port, {.sni = name});
+    ASSERT_TRUE(client.shaken()) << name;
+    EXPECT_EQ(client.server_name(), name);
+    EXPECT_THAT(client.Get("/"), HasSubstr("200 OK"));
+  }
+  // Another certificate for the same name, without a restart of anything.
+  const Identity fresh = authority.Issue({"DNS:three.example"});
+  WriteFile(directory + "/one.example.cert", fresh.certificate_pem);
+  WriteFile(directory + "/one.example.key", fresh.private_key_pem);
+  control.Signal(SIGHUP);
+  EXPECT_TRUE(Eventually(
+      [&] { return TlsClient(port, {.sni = "three.example"}).server_name() == "three.example"; }));
+}
+
+TEST(Control, FleetsOfProxiesGetTheirOwn) {
+  FakeUpstream a, b;
+  a.Forget().OnAny([](OriginConnection& c, OriginRequest&) { c.Reply(200, "a"); });
+  b.Forget().OnAny([](OriginConnection& c, OriginRequest&) { c.Reply(200, "b"); });
+  ControlProgram control(base::Cat(Apps(a.port(), b.port()),
+                                   "fleets: { lab: { apps: { a: { url: http://127.0.0.1:", b.port(),
+                                   " } } } }\n"));
+  Proxy usual(AdsBootstrap(control.xds_port()));
+  ProxyOptions lab;
+  lab.arguments = {"--service-cluster", "lab", "--service-node", "lab-1"};
+  Proxy other(AdsBootstrap(control.xds_port()), lab);
+  EXPECT_EQ(Client(usual.Port("web")).Get("/").body, "a");
+  EXPECT_EQ(Client(other.Port("web")).Get("/").body, "b");
+  EXPECT_THAT(control.Api("GET", "/v1/proxies").body, HasSubstr("\"fleet\":\"lab\""));
 }
 
 TEST(Control, AnswersOnlyThoseItShould) {

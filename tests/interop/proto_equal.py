@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Compares proto/ with the proto files that an independent package ships: proto_equal.py OURS THEIRS_DEPS
+"""Compares proto/ with the proto files that an independent package ships: proto_equal.py OURS THEIRS_DEPS [--write]
 
 Every message, field name, number, type, cardinality and oneof, every enum and value of ours must be theirs. What the
 package does not know yet is listed in proto_newer.txt; an entry there that is not needed any more is an error too, and so
@@ -16,6 +16,7 @@ from google.protobuf import descriptor_pb2
 
 HERE = pathlib.Path(__file__).resolve().parent
 NEWER = HERE / "proto_newer.txt"
+HEAD = "# What proto/ has and the compared package does not know yet, or has not: review what proto_equal.py --write adds.\n"
 PLACEHOLDER = ".sluice.Placeholder"
 Field = descriptor_pb2.FieldDescriptorProto
 
@@ -43,7 +44,9 @@ def descriptors(roots, files):
 
 def field_facts(message, field):
     """What the wire and the JSON form of a field depend on."""
-    oneof = message.oneof_decl[field.oneof_index].name if field.HasField("oneof_index") else ""
+    # An optional field is in a oneof of its own, which the wire does not show.
+    named = field.HasField("oneof_index") and not field.proto3_optional
+    oneof = message.oneof_decl[field.oneof_index].name if named else ""
     return {
         "number": field.number,
         "cardinality": Field.Label.Name(field.label),
@@ -126,14 +129,17 @@ def main():
                 if file not in shared:
                     for name, descriptor in descriptors(their_roots, [file]).items():
                         theirs.setdefault(name, descriptor)
-    expected = {line.split(": ")[0]: line for line in NEWER.read_text().splitlines() if line and not line.startswith("#")}
+    expected = {line for line in NEWER.read_text().splitlines() if line and not line.startswith("#")}
     failures, fields = [], 0
+    if "--write" in sys.argv:
+        NEWER.write_text(HEAD + "".join(f"{path}: {what}\n" for path, what in differences(ours, theirs)))
+        return
     for path, what in differences(ours, theirs):
-        if f"{path}: {what}" == expected.get(path):
-            del expected[path]
+        if f"{path}: {what}" in expected:
+            expected.remove(f"{path}: {what}")
         else:
             failures.append(f"{path}: {what}")
-    failures += [f"{line}   (listed in {NEWER.name}, but no longer so)" for line in expected.values()]
+    failures += [f"{line}   (listed in {NEWER.name}, but no longer so)" for line in sorted(expected)]
     compared = [name for name in ours if name.startswith(".envoy.") and name in theirs]
     fields = sum(len(getattr(ours[name], "field", ())) for name in compared)
     for failure in failures:

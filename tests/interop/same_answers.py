@@ -161,7 +161,11 @@ def main():
                 request = site.request()
                 # The last acknowledgement may be a moment ahead of the workers.
                 for attempt in range(5):
-                    answers = [comparable(peers.ask(listen[kind], *request), listen[kind], request) for kind in kinds]
+                    try:
+                        answers = [comparable(peers.ask(listen[kind], *request), listen[kind], request) for kind in kinds]
+                    except OSError as error:
+                        logs = "".join(proxy.log()[-1500:] for proxy in proxies if proxy.process.poll() is not None)
+                        raise peers.Failure(f"seed {SEED}, change {change} ({what}), {request}: {error!r}\n{logs}") from error
                     if answers[0] == answers[1]:
                         break
                 else:
@@ -180,5 +184,5 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except peers.Failure as failure:
+    except (peers.Failure, OSError) as failure:
         sys.exit(f"same_answers: {failure}")

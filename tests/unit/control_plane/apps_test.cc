@@ -37,7 +37,7 @@ RouteSpec OneRoute(std::string_view route) {
 
 TEST(ParseApps, ReadsTheSample) {
   const AppsConfig config = Parsed(SampleText());
-  EXPECT_EQ(config.listeners.at("web"), (ListenerSpec{"0.0.0.0", 8000}));
+  EXPECT_EQ(config.listeners.at("web"), (ListenerSpec{"0.0.0.0", 8000, {}}));
   EXPECT_EQ(config.apps.size(), 5U);
   EXPECT_EQ(config.apps.at("api").urls,
             (std::vector<std::string>{"http://10.0.0.1:80", "http://10.0.0.2:80"}));
@@ -426,6 +426,33 @@ TEST(ParseRedirectUrl, KeepsPathAndQuery) {
   EXPECT_EQ(url->port, 8443);
   EXPECT_EQ(url->path, "/x?y=1");
   EXPECT_FALSE(ParseRedirectUrl("https://a.example.com/a b", why).has_value());
+}
+
+TEST(Apps, RetriesAreANumberOrMore) {
+  const AppsConfig config = Parsed(
+      "listeners: {w: {port: 1}}\napps: {a: {url: http://127.0.0.1:1}}\nhosts:\n  h:\n    routes:\n"
+      "    - {path: /n, app: a, retries: 3}\n"
+      "    - {path: /m, app: a, retries: {attempts: 2, on: [5xx, reset], per_try_timeout: 1s}}\n");
+  const auto& routes = config.hosts.at("h").routes;
+  EXPECT_EQ(routes[0].retries->attempts, 3U);
+  EXPECT_EQ(routes[1].retries->on, (std::vector<std::string>{"5xx", "reset"}));
+  EXPECT_EQ(routes[1].retries->per_try_timeout_ms, 1000U);
+  EXPECT_EQ(Parsed(PrintAppsYaml(config)), config);
+  ASSERT_NE(Built(config), nullptr);  // The proxy takes it.
+  for (const auto& [retries, want] : {std::pair("0", "0 are none"),
+                                      {"11", "whole number"},
+                                      {"{on: [sometimes]}", "'sometimes' is no condition"},
+                                      {"{per_try_timeout: 0s}", "no try takes no time"}}) {
+    const std::string text = base::Cat(
+        "listeners: {w: {port: 1}}\napps: {a: {url: http://127.0.0.1:1}}\n"
+        "hosts: {h: {routes: [{path: /, app: a, retries: ",
+        retries, "}]}}\n");
+    EXPECT_NE(ErrorsOf(text).find(want), std::string::npos) << ErrorsOf(text);
+  }
+  EXPECT_NE(ErrorsOf("listeners: {w: {port: 1}}\nhosts: {h: {routes: [{path: /, respond: {status: "
+                     "200}, retries: 1}]}}\n")
+                .find("only for routes with app"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -383,6 +383,38 @@ TEST(BuildSnapshot, SendsTheCaFileAndRefusesABadOne) {
   ::unlink(path.c_str());
 }
 
+TEST(BuildSnapshot, SendsCertificatesOfListeners) {
+  const std::string base =
+      base::Cat(testing::TempDir(), "sluice-tls-", static_cast<int>(::getpid()));
+  const std::string cert = base + ".cert", key = base + ".key";
+  const AppsConfig config = Parsed(
+      base::Cat("listeners: {w: {port: 443, tls: {cert: \"", cert, "\", key: \"", key, "\"}}}\n"));
+  EXPECT_EQ(Parsed(PrintAppsYaml(config)), config);
+  base::FieldErrors absent;
+  EXPECT_EQ(BuildSnapshot(config, nullptr, absent), nullptr);
+  EXPECT_THAT(absent.Text(), HasSubstr("listeners.w.tls[0].cert.filename: cannot read"));
+  const harness::CertificateAuthority authority;
+  const harness::Identity one = authority.Issue({"DNS:a.example"});
+  const harness::Identity other = authority.Issue({"DNS:a.example"});
+  std::ofstream(cert) << one.certificate_pem;
+  std::ofstream(key) << other.private_key_pem;
+  base::FieldErrors wrong;
+  EXPECT_EQ(BuildSnapshot(config, nullptr, wrong), nullptr);
+  EXPECT_FALSE(wrong.empty());
+  std::ofstream(key, std::ios::trunc) << one.private_key_pem;
+  const auto snapshot = Built(config);
+  ASSERT_NE(snapshot, nullptr);
+  EXPECT_THAT(snapshot->Of(Type::kListeners).resources.at("w")->bytes,
+              HasSubstr(one.certificate_pem));
+  // Gone, they stay what they were.
+  ::unlink(cert.c_str());
+  ::unlink(key.c_str());
+  const auto kept = Built(config, snapshot.get());
+  ASSERT_NE(kept, nullptr);
+  EXPECT_EQ(kept->ca_files.gone.size(), 2U);
+  EXPECT_EQ(kept->Of(Type::kListeners).version, snapshot->Of(Type::kListeners).version);
+}
+
 TEST(BuildSnapshot, VerifiesHttpsAppsByDefault) {
   AppsConfig config;
   config.apps["n"] = {.urls = {"https://n.example.com:8443"}};
