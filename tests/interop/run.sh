@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sluice against xDS peers that nobody here wrote: `make interop`, or tests/interop/run.sh [part...]
 #
-# Parts: proto, envoy, manager, grpc-cpp, grpc-python, grpc-node, validate, differential; all of them without arguments.
+# Parts: proto, envoy, manager, grpc-cpp, grpc-python, grpc-node, validate, differential, h2spec; all of them without arguments.
 # What a part needs and the machine lacks is installed: Debian packages into the system, all else into build/interop.
 # A part whose peer cannot be had is skipped, and said so; with INTEROP_STRICT=1 that is a failure. INTEROP_DEBIAN=1
 # installs nothing and runs what the installed packages allow. Each part has at most INTEROP_LIMIT seconds (600).
@@ -71,6 +71,16 @@ have_grpc_cpp() {
   clang++-19 -std=c++20 -O1 "$here/grpc_who.cc" -o "$INTEROP_HOME/grpc_who" $(pkg-config --cflags --libs grpc++) >>"$log" 2>&1
 }
 
+have_h2spec() {
+  export H2SPEC=$INTEROP_HOME/h2spec/bin/h2spec
+  [ -x "$H2SPEC" ] && return 0
+  online || return 1
+  command -v go >/dev/null || debian golang-go || return 1
+  echo "installing: h2spec"
+  GOPATH=$INTEROP_HOME/h2spec GOFLAGS=-modcacherw timeout 300 \
+    go install github.com/summerwind/h2spec/cmd/h2spec@latest >>"$log" 2>&1
+}
+
 have_grpc_python() { debian python3-grpcio; }
 
 part() {  # Name, what it needs, command...
@@ -108,11 +118,12 @@ run() {
     grpc-node) part "gRPC Node" "node grpc_python" "$python" "$here/grpc_clients.py" node ;;
     validate) part "validation, as Envoy" envoy "$python" "$here/validate.py" ;;
     differential) part "generated requests, as Envoy" envoy "$python" "$here/differential/run.py" ;;
+    h2spec) part "h2spec" h2spec "$here/h2spec.sh" ;;
     *) echo "run.sh: unknown part '$1'" >&2; exit 2 ;;
   esac
 }
 
-[ $# -gt 0 ] || set -- proto grpc-cpp grpc-python grpc-node envoy manager validate differential
+[ $# -gt 0 ] || set -- proto grpc-cpp grpc-python grpc-node envoy manager validate differential h2spec
 for name in "$@"; do run "$name"; done
 
 echo "interop: ${#passed[@]} passed, ${#skipped[@]} skipped, ${#failed[@]} failed"
