@@ -154,12 +154,16 @@ ClientHello ParseClientHello(std::string_view input, std::size_t bytes_max) {
         return out;
       }
       if (message.size() >= bytes + kMessageHeadBytes) {
-        // Nothing else may follow in its record: keys change after it.
-        const bool good = message.size() == bytes + kMessageHeadBytes &&
+        // Nothing else may follow in its record, arrived or not: keys change after it.
+        const bool good = message.size() - body.size() + record == bytes + kMessageHeadBytes &&
                           ReadHello(message.substr(kMessageHeadBytes), out);
         out.step = good ? Step::kHello : Step::kBroken;
-        if (!good) out.server_name.clear(), out.alpn.clear();
-        out.bytes = at + kRecordHeadBytes + record;
+        if (good) {
+          out.bytes = at + kRecordHeadBytes + record;
+        } else {
+          out.server_name.clear();
+          out.alpn.clear();
+        }
         return out;
       }
     }

@@ -61,7 +61,7 @@ TEST(ClientHello, IsBounded) {
   EXPECT_EQ(ParseClientHello(bytes.substr(0, 9), 1000).step, Step::kTooLarge)
       << "told by its length alone";
   EXPECT_EQ(ParseClientHello(bytes, 4000).step, Step::kHello);
-  const std::string crumbs = HelloBytes({.name = "a.test", .record_bytes = 1});
+  const std::string crumbs = HelloBytes({.name = "a.test", .padding = 50, .record_bytes = 1});
   EXPECT_EQ(ParseClientHello(crumbs, kMax).step, Step::kBroken) << "a record per byte";
 }
 
@@ -83,6 +83,10 @@ TEST(ClientHello, RefusesWhatIsNone) {
   EXPECT_EQ(ParseClientHello(HelloBytes({.name = std::string(256, 'a')}), kMax).step,
             Step::kBroken);
   EXPECT_EQ(ParseClientHello(HelloBytes({.protocols = {""}}), kMax).step, Step::kBroken);
+  // A record that goes on after the message, though no more of it has arrived.
+  std::string promise = good;
+  promise[4] = static_cast<char>(promise[4] + 1);
+  EXPECT_EQ(ParseClientHello(promise, kMax).step, Step::kBroken);
   std::string longer = good;  // More in the record than the message says.
   longer += 'x';
   longer[4] = static_cast<char>(longer[4] + 1);
