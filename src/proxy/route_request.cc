@@ -10,6 +10,7 @@
 #include "http/grpc_timeout.h"
 #include "observe/format.h"
 #include "observe/header_addition.h"
+#include "observe/tls_info.h"
 #include "proxy/exchange.h"
 #include "proxy/local_reply.h"
 #include "proxy/request_headers.h"
@@ -107,6 +108,10 @@ void Exchange::FindRoute() {
   facts.worker = context_.options().worker;
   facts.random = route_random_;
   facts.runtime = runtime();
+  if (const observe::TlsInfo* tls = info_.DownstreamTls(); tls != nullptr) {
+    facts.certificate_presented = tls->presented;
+    facts.certificate_validated = tls->validated;
+  }
   const config::RouteMatchResult found = config::FindRoute(*levels_.table, request_, facts);
   levels_.virtual_host = found.virtual_host;
   levels_.route = found.route;

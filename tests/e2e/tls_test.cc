@@ -191,6 +191,10 @@ TEST_F(Tls, ClientCertificates) {
   EXPECT_FALSE(served("must", &late));
   EXPECT_TRUE(served("may", nullptr));
   EXPECT_FALSE(served("may", &eve));
+  TlsClientOptions named{.sni = "may.test"};
+  EXPECT_THAT(TlsClient(port, named).Get("/who"), HasSubstr("nobody"));
+  named.identity = alice;
+  EXPECT_THAT(TlsClient(port, named).Get("/who"), HasSubstr("known"));
   EXPECT_TRUE(served("named", &alice));
   EXPECT_FALSE(served("named", &bob));
   EXPECT_TRUE(served("late", &late));

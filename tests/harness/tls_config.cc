@@ -34,7 +34,10 @@ std::string TlsChain(std::string_view name, std::string_view match, std::string_
       "          stat_prefix: ",
       name,
       "\n          route_config: { virtual_hosts: [ { name: a, domains: [\"*\"], routes: [ { "
-      "match: "
+      "match: { prefix: /who, tls_context: { presented: true, validated: true } }, "
+      "direct_response: { status: 200, body: { inline_string: known } } }, { match: "
+      "{ prefix: /who, tls_context: { presented: false } }, "
+      "direct_response: { status: 200, body: { inline_string: nobody } } }, { match: "
       "{ prefix: / }, direct_response: { status: 200, body: { inline_string: ",
       body,
       " } } } ] } ] }\n"
