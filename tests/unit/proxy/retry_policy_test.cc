@@ -50,6 +50,7 @@ TEST_F(RetryPolicy, TheLastBadAnswerGoesToTheClient) {
 
 TEST_F(RetryPolicy, ARefusedConnectionIsTriedAgain) {
   RetryOn("connect-failure", 1);
+  retry().backoff_base_ms = retry().backoff_max_ms = 1000;  // Not at once.
   Publish();
   Answer({std::string(kOk)});
   fixture_.refuse_connections = true;

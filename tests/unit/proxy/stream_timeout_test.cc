@@ -87,6 +87,7 @@ TEST_F(StreamTimeouts, ATryTimeoutEndsWithTheHeadOfATunnel) {
   fixture_.Settle();
   EXPECT_TRUE(client_->received().ends_with("late")) << client_->received();
   EXPECT_FALSE(client_->ended());
+  upstream().Close();
   fixture_.ExpectAllGone();
 }
 
