@@ -93,7 +93,7 @@ TEST(LoadBootstrap, ReadsADynamicOne) {
   EXPECT_EQ(bootstrap->lds->fetch_timeout_ms, 0U);
   EXPECT_EQ(bootstrap->cds->fetch_timeout_ms, 15'000U);
   ASSERT_EQ(bootstrap->clusters.size(), 1U);
-  EXPECT_TRUE(bootstrap->clusters[0].value->http2);
+  EXPECT_EQ(bootstrap->clusters[0].value->protocol, Cluster::Protocol::kHttp2);
   envoy::config::cluster::v3::Cluster original;
   ASSERT_TRUE(original.ParseFromString(bootstrap->clusters[0].proto_bytes));
   EXPECT_EQ(original.name(), "xds");
