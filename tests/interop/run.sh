@@ -81,6 +81,15 @@ have_h2spec() {
     go install github.com/summerwind/h2spec/cmd/h2spec@latest >>"$log" 2>&1
 }
 
+have_h2spec() {  # A Go program.
+  export H2SPEC=${H2SPEC:-$(command -v h2spec || echo "$INTEROP_HOME/bin/h2spec")}
+  [ -x "$H2SPEC" ] && return 0
+  online || return 1
+  command -v go >/dev/null || debian golang-go || return 1
+  echo "installing: h2spec"
+  GOBIN=$INTEROP_HOME/bin timeout 300 go install github.com/summerwind/h2spec/cmd/h2spec@latest >>"$log" 2>&1
+}
+
 have_grpc_python() { debian python3-grpcio; }
 
 part() {  # Name, what it needs, command...
@@ -116,6 +125,7 @@ run() {
     grpc-cpp) part "gRPC C++" "grpc_cpp grpc_python" "$python" "$here/grpc_clients.py" cpp ;;
     grpc-python) part "gRPC Python" grpc_python "$python" "$here/grpc_clients.py" python ;;
     grpc-node) part "gRPC Node" "node grpc_python" "$python" "$here/grpc_clients.py" node ;;
+    h2spec) part h2spec h2spec "$here/h2spec.sh" ;;
     validate) part "validation, as Envoy" envoy "$python" "$here/validate.py" ;;
     differential) part "generated requests, as Envoy" envoy "$python" "$here/differential/run.py" ;;
     h2spec) part "h2spec" h2spec "$here/h2spec.sh" ;;
