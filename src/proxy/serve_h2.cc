@@ -67,7 +67,8 @@ net::TimerWheel& H2Server::timers() { return connection_.context().loop().timers
 
 ConnectionFacts H2Server::facts() {
   return {connection_.remote(),          connection_.local(),   connection_.id(),
-          connection_.stream().is_tls(), http::Version::kHttp2, true};
+          connection_.stream().is_tls(), http::Version::kHttp2, true,
+          connection_.tls_info(),        &connection_,          connection_.server_name()};
 }
 
 net::Task<void> H2Server::Serve() {
