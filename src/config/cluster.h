@@ -12,7 +12,9 @@
 #include "base/address.h"
 #include "config/config_source.h"
 #include "config/http2.h"
+#include "config/load_balancing.h"
 #include "config/matchers.h"
+#include "config/proxy_protocol.h"
 #include "config/tls.h"
 #include "http/h2_session.h"
 
@@ -33,14 +35,18 @@ struct Endpoint {
   std::string hostname;  // endpoint.hostname, or dns_name; for auto_host_rewrite.
   std::uint32_t weight = 1;
   Health health = Health::kUnknown;
+  std::uint32_t priority = 0;
+  std::uint32_t locality = 0;         // Which entry of `endpoints` it came in.
+  std::uint32_t locality_weight = 0;  // Of that entry.
 
   bool operator==(const Endpoint&) const = default;
 };
 
-// One ClusterLoadAssignment; priority 0 only for now, localities flattened.
+// One ClusterLoadAssignment, localities flattened.
 struct Assignment {
   std::string cluster_name;
   std::vector<Endpoint> endpoints;
+  std::uint32_t overprovisioning_percent = 140;
   std::uint32_t drop_percent_millionths = 0;
 
   bool operator==(const Assignment&) const = default;
@@ -107,8 +113,11 @@ struct Cluster {
   std::uint64_t connect_timeout_ms = 5000;  // TCP connect and TLS handshake together.
   std::uint32_t connection_buffer_limit_bytes = 64 * 1024;
   std::uint32_t panic_threshold_percent = 50;
+  LoadBalancing balancing;
   std::array<BreakerLimits, 2> breakers;  // DEFAULT, HIGH.
   std::optional<UpstreamTls> tls;
+  // Before everything else on a connection, which then is one client's alone.
+  ProxyProtocolOut proxy_protocol = ProxyProtocolOut::kNone;
   std::optional<TcpKeepalive> keepalive;
   std::uint64_t idle_timeout_ms = 3'600'000;  // Of a pooled connection.
   std::uint32_t requests_per_connection_max = 0;

@@ -21,6 +21,7 @@ namespace endpointv3 = envoy::config::endpoint::v3;
 using envoy::config::core::v3::HealthStatus;
 
 constexpr std::uint32_t kMillion = 1'000'000;
+constexpr std::uint32_t kPriorityMost = 128;
 
 Endpoint::Health CompileHealth(HealthStatus status) {
   switch (status) {
@@ -122,15 +123,21 @@ Assignment CompileAssignmentWith(const endpointv3::ClusterLoadAssignment& proto,
   for (int i = 0; i < proto.endpoints_size(); ++i) {
     const base::FieldErrors::Scope scope(errors, "endpoints", static_cast<std::size_t>(i));
     const endpointv3::LocalityLbEndpoints& locality = proto.endpoints(i);
-    if (locality.priority() != 0) {
-      // Traffic for the spare endpoints only would otherwise reach them all the time.
-      errors.AddAt("priority", "only 0 is supported; send the endpoints of priority 0 alone");
+    if (locality.priority() > kPriorityMost) {
+      errors.AddAt("priority",
+                   base::Cat(locality.priority(), " is out of range; write 0 to ", kPriorityMost));
+    }
+    if (locality.has_load_balancing_weight() && locality.load_balancing_weight().value() == 0) {
+      errors.AddAt("load_balancing_weight", "must be at least 1; leave it out for no traffic");
     }
     for (int j = 0; j < locality.lb_endpoints_size(); ++j) {
       const base::FieldErrors::Scope lb_scope(errors, "lb_endpoints", static_cast<std::size_t>(j));
       const std::size_t before = errors.size();
       ++listed;
       Endpoint endpoint = CompileEndpoint(locality.lb_endpoints(j), rules, errors);
+      endpoint.priority = locality.priority();
+      endpoint.locality = static_cast<std::uint32_t>(i);
+      endpoint.locality_weight = locality.load_balancing_weight().value();
       if (errors.size() != before || !seen.insert(Identity(endpoint)).second) continue;
       weight_sum += endpoint.weight;
       out.endpoints.push_back(std::move(endpoint));
@@ -148,6 +155,12 @@ Assignment CompileAssignmentWith(const endpointv3::ClusterLoadAssignment& proto,
   }
   const base::FieldErrors::Scope scope(errors, "policy");
   out.drop_percent_millionths = CompileDrops(proto.policy(), errors);
+  if (proto.policy().has_overprovisioning_factor()) {
+    out.overprovisioning_percent = proto.policy().overprovisioning_factor().value();
+    if (out.overprovisioning_percent == 0) {
+      errors.AddAt("overprovisioning_factor", "must be at least 1; write 140");
+    }
+  }
   return out;
 }
 

@@ -12,6 +12,7 @@
 #include "config/compile.h"
 #include "config/compile_assignment.h"
 #include "config/compile_config_source.h"
+#include "config/compile_load_balancing.h"
 #include "config/defaults.h"
 #include "config/extensions.h"
 #include "config/proto_values.h"
@@ -200,20 +201,6 @@ void CompileKeepalive(const clusterv3::UpstreamConnectionOptions& proto, Cluster
   read(tcp.has_keepalive_interval(), tcp.keepalive_interval().value(), "keepalive_interval",
        keepalive.interval_s);
   out.keepalive = keepalive;
-}
-
-void CompileBalancing(const Proto& proto, Cluster& out, base::FieldErrors& errors) {
-  if (proto.lb_policy() != Proto::ROUND_ROBIN) {
-    errors.AddAt("lb_policy", base::Cat(Proto::LbPolicy_Name(proto.lb_policy()),
-                                        " is not supported; use ROUND_ROBIN"));
-  }
-  if (!proto.common_lb_config().has_healthy_panic_threshold()) return;
-  const double percent = proto.common_lb_config().healthy_panic_threshold().value();
-  if (!(percent >= 0 && percent <= 100)) {
-    errors.AddAt("common_lb_config.healthy_panic_threshold", "no percentage; write 0 to 100");
-    return;
-  }
-  out.panic_threshold_percent = static_cast<std::uint32_t>(percent);
 }
 
 // ---- protocols
@@ -409,12 +396,18 @@ std::shared_ptr<const Cluster> CompileCluster(const Proto& proto, const CompileO
     out->connection_buffer_limit_bytes =
         BufferLimit(proto.per_connection_buffer_limit_bytes().value(), errors);
   }
-  CompileBalancing(proto, *out, errors);
+  CompileLoadBalancing(proto, options, *out, errors);
   CompileBreakers(proto.circuit_breakers(), *out, errors);
   CompileKeepalive(proto.upstream_connection_options(), *out, errors);
   CompileProtocolExtensions(proto, options, *out, errors);
   CompileTransportSocket(proto, options, *out, errors);
   CompleteAlpn(*out, errors);
+  if (out->protocol != Cluster::Protocol::kHttp1 &&
+      out->proxy_protocol != ProxyProtocolOut::kNone) {
+    errors.AddAt("transport_socket",
+                 "a PROXY header tells one client, HTTP/2 connections carry many; use "
+                 "explicit_http_config: {http_protocol_options: {}}");
+  }
   return out;
 }
 

@@ -10,6 +10,9 @@
 #include "config/compile_filter_chain.h"
 #include "config/compile_header_mutation.h"
 #include "config/compile_http_connection_manager.h"
+#include "config/compile_load_balancing.h"
+#include "config/compile_proxy_protocol.h"
+#include "config/compile_tcp_proxy.h"
 #include "config/compile_tls.h"
 #include "config/proto_values.h"
 #include "config/type_registry.h"
@@ -47,6 +50,11 @@ void CompileHttp(const Any& any, const CompileOptions& options, FilterChain& cha
   chain.http = CompileHttpConnectionManager(any, options, errors);
 }
 
+void CompileTcp(const Any& any, const CompileOptions& options, FilterChain& chain,
+                base::FieldErrors& errors) {
+  chain.tcp = CompileTcpProxy(any, options, errors);
+}
+
 void CompileDownstreamRawBuffer(const Any& any, const CompileOptions& options, FilterChain& chain,
                                 base::FieldErrors& errors) {
   envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer proto;
@@ -65,9 +73,15 @@ constexpr std::array kExtensions = {
     Extension{ExtensionCategory::kNetworkFilter, "envoy.filters.network.http_connection_manager",
               "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
               Posture::kBothSides, Maturity::kStable, &CompileHttp},
+    Extension{ExtensionCategory::kNetworkFilter, "envoy.filters.network.tcp_proxy",
+              "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", Posture::kBothSides,
+              Maturity::kStable, &CompileTcp},
     Extension{ExtensionCategory::kListenerFilter, "envoy.filters.listener.tls_inspector",
               "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
               Posture::kBothSides, Maturity::kStable, &CompileTlsInspector},
+    Extension{ExtensionCategory::kListenerFilter, "envoy.filters.listener.proxy_protocol",
+              "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol",
+              Posture::kBothSides, Maturity::kStable, &CompileProxyProtocol},
     Extension{ExtensionCategory::kHttpFilter, "envoy.filters.http.cors",
               "envoy.extensions.filters.http.cors.v3.Cors", Posture::kBothSides, Maturity::kStable,
               &CompileCors},
@@ -96,18 +110,40 @@ constexpr std::array kExtensions = {
               "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer", Posture::kBothSides,
               Maturity::kStable, &CompileDownstreamRawBuffer},
     Extension{ExtensionCategory::kDownstreamTransportSocket, "envoy.transport_sockets.tls",
-              "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
-              Posture::kBothSides, Maturity::kStable, &CompileDownstreamTls},
+              "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext", Posture::kBothSides,
+              Maturity::kStable, &CompileDownstreamTls},
     Extension{ExtensionCategory::kUpstreamTransportSocket, "envoy.transport_sockets.raw_buffer",
               "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer", Posture::kBothSides,
               Maturity::kStable, &CompileUpstreamRawBuffer},
     Extension{ExtensionCategory::kUpstreamTransportSocket, "envoy.transport_sockets.tls",
               "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext", Posture::kBothSides,
               Maturity::kStable, &CompileUpstreamTls},
+    Extension{ExtensionCategory::kUpstreamTransportSocket,
+              "envoy.transport_sockets.upstream_proxy_protocol",
+              "envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport",
+              Posture::kBothSides, Maturity::kStable, &CompileUpstreamProxyProtocol},
     Extension{ExtensionCategory::kProtocolOptions,
               "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
               "envoy.extensions.upstreams.http.v3.HttpProtocolOptions", Posture::kBothSides,
               Maturity::kStable, &CompileHttpProtocolOptions},
+    Extension{ExtensionCategory::kLoadBalancer, "envoy.load_balancing_policies.round_robin",
+              "envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin",
+              Posture::kBothSides, Maturity::kStable, &CompileRoundRobin},
+    Extension{ExtensionCategory::kLoadBalancer, "envoy.load_balancing_policies.random",
+              "envoy.extensions.load_balancing_policies.random.v3.Random", Posture::kBothSides,
+              Maturity::kStable, &CompileRandom},
+    Extension{ExtensionCategory::kLoadBalancer, "envoy.load_balancing_policies.least_request",
+              "envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest",
+              Posture::kBothSides, Maturity::kStable, &CompileLeastRequest},
+    Extension{ExtensionCategory::kLoadBalancer, "envoy.load_balancing_policies.ring_hash",
+              "envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash", Posture::kBothSides,
+              Maturity::kStable, &CompileRingHash},
+    Extension{ExtensionCategory::kLoadBalancer, "envoy.load_balancing_policies.maglev",
+              "envoy.extensions.load_balancing_policies.maglev.v3.Maglev", Posture::kBothSides,
+              Maturity::kStable, &CompileMaglev},
+    Extension{ExtensionCategory::kLoadBalancer, "envoy.load_balancing_policies.wrr_locality",
+              "envoy.extensions.load_balancing_policies.wrr_locality.v3.WrrLocality",
+              Posture::kBothSides, Maturity::kStable, &CompileWrrLocality},
 };
 
 }  // namespace
@@ -132,6 +168,8 @@ std::string_view CategoryName(ExtensionCategory category) {
       return "envoy.transport_sockets.upstream";
     case ExtensionCategory::kProtocolOptions:
       return "envoy.upstream_options";
+    case ExtensionCategory::kLoadBalancer:
+      return "envoy.load_balancing_policies";
   }
   return "";
 }

@@ -38,6 +38,7 @@ enum class ExtensionCategory : std::uint8_t {
   kDownstreamTransportSocket,
   kUpstreamTransportSocket,
   kProtocolOptions,  // Values of typed_extension_protocol_options.
+  kLoadBalancer,
 };
 
 // Whose bytes an extension withstands; Envoy's security posture.

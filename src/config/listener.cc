@@ -2,6 +2,8 @@
 
 #include <tuple>
 
+#include "config/tcp_proxy.h"
+
 namespace sluice::config {
 namespace {
 
@@ -41,7 +43,7 @@ bool HttpConnectionManager::operator==(const HttpConnectionManager& other) const
 }
 
 bool FilterChain::operator==(const FilterChain& other) const {
-  return name == other.name && SameValue(http, other.http) && tcp == other.tcp &&
+  return name == other.name && SameValue(http, other.http) && SameValue(tcp, other.tcp) &&
          SameValue(tls, other.tls) && match == other.match && is_default == other.is_default &&
          transport_connect_timeout_ms == other.transport_connect_timeout_ms && key == other.key;
 }

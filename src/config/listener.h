@@ -14,6 +14,7 @@
 #include "config/config_source.h"
 #include "config/filter_chain_match.h"
 #include "config/http2.h"
+#include "config/proxy_protocol.h"
 #include "config/route.h"
 #include "config/tls.h"
 #include "http/authority.h"
@@ -169,7 +170,7 @@ struct TlsInspectorFilter {
   bool operator==(const TlsInspectorFilter&) const = default;
 };
 
-using ListenerFilterConfig = std::variant<TlsInspectorFilter>;
+using ListenerFilterConfig = std::variant<TlsInspectorFilter, ProxyProtocolFilter>;
 struct ListenerFilter {
   std::string name;
   ListenerFilterConfig config;

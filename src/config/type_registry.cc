@@ -24,6 +24,7 @@
 #include "envoy/config/core/v3/grpc_service.pb.h"
 #include "envoy/config/core/v3/health_check.pb.h"
 #include "envoy/config/core/v3/protocol.pb.h"
+#include "envoy/config/core/v3/proxy_protocol.pb.h"
 #include "envoy/config/core/v3/socket_option.pb.h"
 #include "envoy/config/core/v3/substitution_format_string.pb.h"
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
@@ -37,16 +38,26 @@
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
 #include "envoy/extensions/filters/http/header_mutation/v3/header_mutation.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
+#include "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.pb.h"
 #include "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 #include "envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation.pb.h"
 #include "envoy/extensions/internal_redirect/allow_listed_routes/v3/allow_listed_routes_config.pb.h"
 #include "envoy/extensions/internal_redirect/previous_routes/v3/previous_routes_config.pb.h"
 #include "envoy/extensions/internal_redirect/safe_cross_scheme/v3/safe_cross_scheme_config.pb.h"
+#include "envoy/extensions/load_balancing_policies/common/v3/common.pb.h"
+#include "envoy/extensions/load_balancing_policies/least_request/v3/least_request.pb.h"
+#include "envoy/extensions/load_balancing_policies/maglev/v3/maglev.pb.h"
+#include "envoy/extensions/load_balancing_policies/random/v3/random.pb.h"
+#include "envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash.pb.h"
+#include "envoy/extensions/load_balancing_policies/round_robin/v3/round_robin.pb.h"
+#include "envoy/extensions/load_balancing_policies/wrr_locality/v3/wrr_locality.pb.h"
 #include "envoy/extensions/path/match/uri_template/v3/uri_template_match.pb.h"
 #include "envoy/extensions/path/rewrite/uri_template/v3/uri_template_rewrite.pb.h"
 #include "envoy/extensions/request_id/uuid/v3/uuid.pb.h"
 #include "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.pb.h"
+#include "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.pb.h"
 #include "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/common.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
@@ -55,6 +66,7 @@
 #include "envoy/service/discovery/v3/discovery.pb.h"
 #include "envoy/type/matcher/v3/regex.pb.h"
 #include "envoy/type/matcher/v3/string.pb.h"
+#include "envoy/type/v3/hash_policy.pb.h"
 #include "envoy/type/v3/percent.pb.h"
 #include "envoy/type/v3/range.pb.h"
 #include "envoy/type/v3/semantic_version.pb.h"
@@ -99,6 +111,7 @@ std::vector<const pb::Descriptor*> OneTypePerFile() {
       core::TypedExtensionConfig::descriptor(),
       core::GrpcService::descriptor(),
       core::HttpProtocolOptions::descriptor(),
+      core::ProxyProtocolConfig::descriptor(),
       core::SocketOption::descriptor(),
       core::SubstitutionFormatString::descriptor(),
       envoy::config::endpoint::v3::ClusterLoadAssignment::descriptor(),
@@ -112,6 +125,7 @@ std::vector<const pb::Descriptor*> OneTypePerFile() {
       envoy::extensions::filters::http::cors::v3::Cors::descriptor(),
       envoy::extensions::filters::http::header_mutation::v3::HeaderMutation::descriptor(),
       envoy::extensions::filters::http::router::v3::Router::descriptor(),
+      envoy::extensions::filters::listener::proxy_protocol::v3::ProxyProtocol::descriptor(),
       envoy::extensions::filters::listener::tls_inspector::v3::TlsInspector::descriptor(),
       envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager::
           descriptor(),
@@ -126,6 +140,16 @@ std::vector<const pb::Descriptor*> OneTypePerFile() {
       envoy::extensions::internal_redirect::safe_cross_scheme::v3::SafeCrossSchemeConfig::
           descriptor(),
       envoy::extensions::retry::host::previous_hosts::v3::PreviousHostsPredicate::descriptor(),
+      envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy::descriptor(),
+      envoy::extensions::load_balancing_policies::common::v3::LocalityLbConfig::descriptor(),
+      envoy::extensions::load_balancing_policies::least_request::v3::LeastRequest::descriptor(),
+      envoy::extensions::load_balancing_policies::maglev::v3::Maglev::descriptor(),
+      envoy::extensions::load_balancing_policies::random::v3::Random::descriptor(),
+      envoy::extensions::load_balancing_policies::ring_hash::v3::RingHash::descriptor(),
+      envoy::extensions::load_balancing_policies::round_robin::v3::RoundRobin::descriptor(),
+      envoy::extensions::load_balancing_policies::wrr_locality::v3::WrrLocality::descriptor(),
+      envoy::extensions::transport_sockets::proxy_protocol::v3::ProxyProtocolUpstreamTransport::
+          descriptor(),
       envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer::descriptor(),
       envoy::extensions::transport_sockets::tls::v3::TlsCertificate::descriptor(),
       envoy::extensions::transport_sockets::tls::v3::Secret::descriptor(),
@@ -134,6 +158,7 @@ std::vector<const pb::Descriptor*> OneTypePerFile() {
       envoy::service::discovery::v3::DiscoveryRequest::descriptor(),
       envoy::type::matcher::v3::RegexMatcher::descriptor(),
       envoy::type::matcher::v3::StringMatcher::descriptor(),
+      envoy::type::v3::HashPolicy::descriptor(),
       envoy::type::v3::Percent::descriptor(),
       envoy::type::v3::Int64Range::descriptor(),
       envoy::type::v3::SemanticVersion::descriptor(),

@@ -1,5 +1,6 @@
 #include "net/socket_stream.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -125,6 +126,44 @@ IoResult SocketStream::Write(std::span<const std::string_view> pieces) {
     return {IoStatus::kWouldBlock, 0};
   }
   // A server that answered early and closed: its answer can still be read.
+  write_ended_ = true;
+  readable_ = true;
+  return {IoStatus::kError, 0};
+}
+
+IoResult SocketStream::SpliceInto(int pipe, std::size_t bytes_max) {
+  if (!fd_ || state_ == State::kFailed) return {IoStatus::kError, 0};
+  if (!readable_) return {IoStatus::kWouldBlock, 0};
+  ssize_t moved;
+  do {
+    moved = splice(fd_.get(), nullptr, pipe, nullptr, bytes_max, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  } while (moved < 0 && errno == EINTR);
+  // How much is left is not known: the pipe may have been the limit.
+  if (moved > 0) return {IoStatus::kOk, static_cast<std::size_t>(moved)};
+  if (moved == 0) {
+    hangup_told_ = true;
+    return {IoStatus::kEof, 0};
+  }
+  if (errno == EAGAIN) {  // The pipe was empty, so it is the socket.
+    readable_ = false;
+    return {IoStatus::kWouldBlock, 0};
+  }
+  Fail();
+  return {IoStatus::kError, 0};
+}
+
+IoResult SocketStream::SpliceFrom(int pipe, std::size_t bytes) {
+  if (!fd_ || state_ == State::kFailed || write_ended_) return {IoStatus::kError, 0};
+  if (!writable_) return {IoStatus::kWouldBlock, 0};
+  ssize_t moved;
+  do {
+    moved = splice(pipe, nullptr, fd_.get(), nullptr, bytes, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  } while (moved < 0 && errno == EINTR);
+  if (moved > 0) return {IoStatus::kOk, static_cast<std::size_t>(moved)};
+  if (moved < 0 && errno == EAGAIN) {
+    writable_ = false;
+    return {IoStatus::kWouldBlock, 0};
+  }
   write_ended_ = true;
   readable_ = true;
   return {IoStatus::kError, 0};

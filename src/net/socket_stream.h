@@ -38,6 +38,9 @@ class SocketStream final : public Stream, public Pollable {
   const base::Address& remote() const override { return remote_; }
   std::string_view failure() const override { return failure_; }
   bool is_tls() const override { return false; }
+  bool can_splice() const override { return true; }
+  IoResult SpliceInto(int pipe, std::size_t bytes_max) override;
+  IoResult SpliceFrom(int pipe, std::size_t bytes) override;
 
   void OnEvents(std::uint32_t events) override;
 

@@ -60,6 +60,12 @@ class Stream {
   // "TLS_error:...". Valid until destruction.
   virtual std::string_view failure() const = 0;
   virtual bool is_tls() const = 0;
+
+  // Plain sockets move bytes without copying them through the process: into a pipe that is empty,
+  // and out of one that holds `bytes`. Answers as Read and Write do.
+  virtual bool can_splice() const { return false; }
+  virtual IoResult SpliceInto(int, std::size_t) { return {IoStatus::kError, 0}; }
+  virtual IoResult SpliceFrom(int, std::size_t) { return {IoStatus::kError, 0}; }
 };
 
 // Writes everything or fails; waits as needed. False: the stream broke or was closed.

@@ -290,9 +290,11 @@ OperatorValue Details(const Context& c) {
 OperatorValue ResponseCode(const Context& c) {
   return Number(static_cast<std::uint64_t>(c.info.response_code));
 }
-OperatorValue Protocol(const Context& c) { return Text(http::VersionText(c.info.protocol)); }
+OperatorValue Protocol(const Context& c) {
+  return c.info.is_tcp ? Missing() : Text(http::VersionText(c.info.protocol));
+}
 OperatorValue UpstreamProtocol(const Context& c) {
-  return c.info.upstream_connected ? Text(http::VersionText(c.info.upstream_protocol)) : Missing();
+  return c.info.upstream_connected && !c.info.is_tcp ? Text(http::VersionText(c.info.upstream_protocol)) : Missing();
 }
 
 // "-" for none, and that is a value: Envoy prints it where missing values are omitted, too.

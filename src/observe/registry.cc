@@ -86,6 +86,8 @@ template HttpStats& Registry::Get<HttpStats>(Scope, std::string_view, unsigned);
 template ListenerStats& Registry::Get<ListenerStats>(Scope, std::string_view, unsigned);
 template TlsStats& Registry::Get<TlsStats>(Scope, std::string_view, unsigned);
 template TlsInspectorStats& Registry::Get<TlsInspectorStats>(Scope, std::string_view, unsigned);
+template ProxyProtoStats& Registry::Get<ProxyProtoStats>(Scope, std::string_view, unsigned);
+template TcpStats& Registry::Get<TcpStats>(Scope, std::string_view, unsigned);
 template CorsStats& Registry::Get<CorsStats>(Scope, std::string_view, unsigned);
 template ListenerManagerStats& Registry::Get<ListenerManagerStats>(Scope, std::string_view,
                                                                    unsigned);

@@ -27,6 +27,8 @@ enum class Scope : std::uint8_t {
   kListenerTls,
   kClusterTls,
   kTlsInspector,
+  kProxyProto,
+  kTcp,
   kCors,
   kListenerManager,
   kClusterManager,

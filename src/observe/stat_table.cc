@@ -48,12 +48,29 @@ struct Rows;
 
 SLUICE_ROWS(ClusterStats, SLUICE_CLUSTER_STATS,
             Row("upstream_rq_", StatRow::Kind::kCodes, offsetof(Block, upstream_rq_code)));
-SLUICE_ROWS(ClusterMainStats, SLUICE_CLUSTER_MAIN_STATS, );
+SLUICE_ROWS(ClusterMainStats, SLUICE_CLUSTER_MAIN_STATS,
+            Row("ring_hash_lb.size", StatRow::Kind::kGauge, offsetof(Block, ring_hash_lb_size)),
+            Row("ring_hash_lb.min_hashes_per_host", StatRow::Kind::kGauge,
+                offsetof(Block, ring_hash_lb_min_hashes_per_host)),
+            Row("ring_hash_lb.max_hashes_per_host", StatRow::Kind::kGauge,
+                offsetof(Block, ring_hash_lb_max_hashes_per_host)),
+            Row("maglev_lb.min_entries_per_host", StatRow::Kind::kGauge,
+                offsetof(Block, maglev_lb_min_entries_per_host)),
+            Row("maglev_lb.max_entries_per_host", StatRow::Kind::kGauge,
+                offsetof(Block, maglev_lb_max_entries_per_host)));
 SLUICE_ROWS(HttpStats, SLUICE_HTTP_STATS, );
 SLUICE_ROWS(ListenerStats, SLUICE_LISTENER_STATS,
             Row("server_ssl_socket_factory.downstream_context_secrets_not_ready",
                 StatRow::Kind::kCounter, offsetof(Block, downstream_context_secrets_not_ready)));
 SLUICE_ROWS(TlsInspectorStats, SLUICE_TLS_INSPECTOR_STATS, );
+SLUICE_ROWS(ProxyProtoStats, SLUICE_PROXY_PROTO_STATS,
+            Row("versions.v1.found", StatRow::Kind::kCounter, offsetof(Block, v1.found)),
+            Row("versions.v1.disallowed", StatRow::Kind::kCounter, offsetof(Block, v1.disallowed)),
+            Row("versions.v1.error", StatRow::Kind::kCounter, offsetof(Block, v1.error)),
+            Row("versions.v2.found", StatRow::Kind::kCounter, offsetof(Block, v2.found)),
+            Row("versions.v2.disallowed", StatRow::Kind::kCounter, offsetof(Block, v2.disallowed)),
+            Row("versions.v2.error", StatRow::Kind::kCounter, offsetof(Block, v2.error)));
+SLUICE_ROWS(TcpStats, SLUICE_TCP_STATS, );
 SLUICE_ROWS(CorsStats, SLUICE_CORS_STATS, );
 SLUICE_ROWS(ListenerManagerStats, SLUICE_LISTENER_MANAGER_STATS, );
 SLUICE_ROWS(ClusterManagerStats, SLUICE_CLUSTER_MANAGER_STATS, );
@@ -164,6 +181,8 @@ template const BlockType& BlockTypeFor<HttpStats>();
 template const BlockType& BlockTypeFor<ListenerStats>();
 template const BlockType& BlockTypeFor<TlsStats>();
 template const BlockType& BlockTypeFor<TlsInspectorStats>();
+template const BlockType& BlockTypeFor<ProxyProtoStats>();
+template const BlockType& BlockTypeFor<TcpStats>();
 template const BlockType& BlockTypeFor<CorsStats>();
 template const BlockType& BlockTypeFor<ListenerManagerStats>();
 template const BlockType& BlockTypeFor<ClusterManagerStats>();
@@ -189,6 +208,10 @@ const BlockType& BlockTypeOf(Scope scope) {
       return kBlockType<TlsStats>;
     case Scope::kTlsInspector:
       return kBlockType<TlsInspectorStats>;
+    case Scope::kProxyProto:
+      return kBlockType<ProxyProtoStats>;
+    case Scope::kTcp:
+      return kBlockType<TcpStats>;
     case Scope::kCors:
       return kBlockType<CorsStats>;
     case Scope::kListenerManager:
@@ -222,6 +245,11 @@ ScopeNames NamesOf(Scope scope, std::string_view name) {
       return Tagged("cluster.", "envoy_cluster_name", Clean(name));
     case Scope::kHttp:
       return Tagged("http.", "envoy_http_conn_manager_prefix", Clean(name));
+    case Scope::kProxyProto:
+      if (name.empty()) return fixed("proxy_proto.");
+      return Tagged("proxy_proto.", "envoy_proxy_protocol_prefix", Clean(name));
+    case Scope::kTcp:
+      return Tagged("tcp.", "envoy_tcp_prefix", Clean(name));
     case Scope::kCors:
       return Tagged("http.", "envoy_http_conn_manager_prefix", Clean(name), "cors.");
     case Scope::kListener:

@@ -17,7 +17,7 @@ namespace sluice::observe {
   C(upstream_cx_destroy) C(upstream_cx_destroy_local) C(upstream_cx_destroy_remote)               \
   C(upstream_cx_destroy_with_active_rq) C(upstream_cx_destroy_local_with_active_rq)               \
   C(upstream_cx_destroy_remote_with_active_rq) C(upstream_cx_close_notify)                        \
-  C(upstream_cx_protocol_error) C(upstream_cx_max_requests) C(upstream_cx_none_healthy)           \
+  C(upstream_cx_connect_attempts_exceeded) C(upstream_cx_protocol_error) C(upstream_cx_max_requests) C(upstream_cx_none_healthy)           \
   C(upstream_cx_rx_bytes_total) C(upstream_cx_tx_bytes_total)                                     \
   C(upstream_rq_total) C(upstream_rq_completed) C(upstream_rq_pending_total)                      \
   C(upstream_rq_pending_overflow) C(upstream_rq_pending_failure_eject) C(upstream_rq_cancelled)   \
@@ -85,6 +85,16 @@ namespace sluice::observe {
   C(client_hello_too_large) C(tls_found) C(tls_not_found) C(alpn_found) C(alpn_not_found)         \
   C(sni_found) C(sni_not_found) H(bytes_processed)
 
+// Of the listener filter, by its stat_prefix; rows of their own in stat_table.cc for the versions.
+#define SLUICE_PROXY_PROTO_STATS(C, G, H) C(not_found_allowed) C(not_found_disallowed)
+
+#define SLUICE_TCP_STATS(C, G, H)                                                                 \
+  C(downstream_cx_total) C(downstream_cx_no_route) C(downstream_cx_rx_bytes_total)                \
+  C(downstream_cx_tx_bytes_total) C(downstream_flow_control_paused_reading_total)                 \
+  C(downstream_flow_control_resumed_reading_total) C(idle_timeout)                                \
+  C(max_downstream_connection_duration)                                                           \
+  G(downstream_cx_rx_bytes_buffered) G(downstream_cx_tx_bytes_buffered)
+
 #define SLUICE_CORS_STATS(C, G, H) C(origin_valid) C(origin_invalid)
 
 #define SLUICE_LISTENER_MANAGER_STATS(C, G, H)                                                    \
@@ -111,7 +121,8 @@ namespace sluice::observe {
   C(dynamic_unknown_fields) H(main_loop_lag_us) H(initialization_time_ms)
 
 #define SLUICE_WORKER_STATS(C, G, H)                                                              \
-  C(access_log_written) C(access_log_dropped) C(accept_paused) H(loop_lag_us) G(connections)
+  C(access_log_written) C(access_log_dropped) C(accept_paused) H(loop_lag_us) G(connections)      \
+  C(tunnel_spliced_bytes) C(tunnel_copied_bytes) G(tunnel_pipes_in_use)
 
 // Of the HTTP/2 codec: under "http2." for clients, "cluster.<name>.http2." for upstreams.
 #define SLUICE_HTTP2_STATS(C, G, H)                                                               \
@@ -137,6 +148,9 @@ struct ClusterStats {
 };
 struct ClusterMainStats {
   SLUICE_CLUSTER_MAIN_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)
+  // ring_hash_lb.size and so on: rows of their own in stat_table.cc.
+  Gauge ring_hash_lb_size, ring_hash_lb_min_hashes_per_host, ring_hash_lb_max_hashes_per_host;
+  Gauge maglev_lb_min_entries_per_host, maglev_lb_max_entries_per_host;
 };
 struct HttpStats {
   SLUICE_HTTP_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)
@@ -160,6 +174,16 @@ struct ListenerStats {
 };
 struct TlsInspectorStats {
   SLUICE_TLS_INSPECTOR_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)
+};
+struct ProxyProtoStats {
+  SLUICE_PROXY_PROTO_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)
+  struct Version {
+    Counter found, disallowed, error;
+  };
+  Version v1, v2;  // versions.v1.found and so on.
+};
+struct TcpStats {
+  SLUICE_TCP_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)
 };
 struct CorsStats {
   SLUICE_CORS_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)

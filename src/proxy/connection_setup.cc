@@ -1,16 +1,19 @@
 #include "proxy/connection_setup.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 #include <variant>
 
 #include "net/client_hello.h"
+#include "net/proxy_protocol.h"
 #include "net/tls.h"
 #include "net/tls_server.h"
 #include "observe/tls_stats.h"
 #include "proxy/serve_h1.h"
 #include "proxy/serve_h2.h"
 #include "proxy/server_connection.h"
+#include "proxy/tcp_session.h"
 
 namespace sluice::proxy {
 namespace {
@@ -143,6 +146,7 @@ net::Task<bool> ConnectionSetup::RunListenerFilters() {
       }
       if (verdict == Verdict::kNext) {
         connection_.stream().EndPeek();
+        if (!Consume()) co_return false;
         ++at;
         continue;
       }
@@ -161,6 +165,12 @@ net::Task<bool> ConnectionSetup::RunListenerFilters() {
   if (timed_out_) {
     stats.downstream_pre_cx_timeout.Add();
     if (!listener_->continue_on_listener_filters_timeout) co_return false;
+    // Who must say who the client is cannot be waited out.
+    for (; at < listener_->listener_filters.size(); ++at) {
+      const auto* filter =
+          std::get_if<config::ProxyProtocolFilter>(&listener_->listener_filters[at].config);
+      if (filter != nullptr && !filter->optional) co_return false;
+    }
   }
   co_return !connection_.stream().closed();
 }
@@ -176,10 +186,57 @@ ConnectionSetup::Verdict ConnectionSetup::Look(const config::ListenerFilter& fil
   return std::visit(
       [&](const auto& config) {
         using Config = std::decay_t<decltype(config)>;
-        static_assert(std::is_same_v<Config, config::TlsInspectorFilter>, "a filter without a row");
-        return InspectTls(config, bytes);
+        if constexpr (std::is_same_v<Config, config::ProxyProtocolFilter>) {
+          return ReadProxyHeader(config, bytes);
+        } else {
+          static_assert(std::is_same_v<Config, config::TlsInspectorFilter>,
+                        "a filter without a row");
+          return InspectTls(config, bytes);
+        }
       },
       filter.config);
+}
+
+// Takes what a filter consumed out of the stream.
+bool ConnectionSetup::Consume() {
+  while (consumed_ > 0) {
+    const std::span<char> space = connection_.context().PeekSpace(kPeekBytesMax);
+    const net::IoResult read =
+        connection_.stream().Read(space.first(std::min(space.size(), consumed_)));
+    if (read.status != net::IoStatus::kOk) return false;
+    consumed_ -= read.bytes;
+  }
+  return true;
+}
+
+ConnectionSetup::Verdict ConnectionSetup::ReadProxyHeader(const config::ProxyProtocolFilter& filter,
+                                                          std::string_view bytes) {
+  const net::ProxyHeader header = net::ParseProxyHeader(bytes);
+  observe::ProxyProtoStats& stats = connection_.context().proxy_proto_stats(filter.stat_prefix);
+  const auto without = [&] {
+    (filter.optional ? stats.not_found_allowed : stats.not_found_disallowed).Add();
+    return filter.optional ? Verdict::kNext : Verdict::kClose;
+  };
+  if (header.step == net::ProxyHeader::Step::kNone) return without();
+  if (header.version == 0) return Verdict::kMore;
+  observe::ProxyProtoStats::Version& version = header.version == 1 ? stats.v1 : stats.v2;
+  if (!(header.version == 1 ? filter.allow_v1 : filter.allow_v2)) {
+    if (filter.optional) return without();
+    version.disallowed.Add();
+    return Verdict::kClose;
+  }
+  if (header.step == net::ProxyHeader::Step::kNeedMore) return Verdict::kMore;
+  if (header.step == net::ProxyHeader::Step::kBroken) {
+    version.error.Add();
+    return Verdict::kClose;
+  }
+  version.found.Add();
+  consumed_ = header.bytes;
+  if (header.has_addresses) {
+    connection_.detected().remote = header.source;
+    connection_.detected().local = header.destination;
+  }
+  return Verdict::kNext;
 }
 
 ConnectionSetup::Verdict ConnectionSetup::InspectTls(const config::TlsInspectorFilter& filter,
@@ -217,7 +274,7 @@ ConnectionSetup::Verdict ConnectionSetup::InspectTls(const config::TlsInspectorF
 
 std::unique_ptr<Session> MakeSession(ServerConnection& connection) {
   const ListenerPlan& plan = *connection.plan();
-  if (plan.http == nullptr) return nullptr;
+  if (plan.http == nullptr) return std::make_unique<TcpSession>(connection);
   connection.CountHttp();
   using Codec = config::HttpConnectionManager::Codec;
   const Codec codec = plan.http->codec;

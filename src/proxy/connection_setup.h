@@ -50,6 +50,9 @@ class ConnectionSetup {
   net::Task<bool> RunListenerFilters();
   // One filter, over everything that has arrived.
   Verdict Look(const config::ListenerFilter& filter, std::string_view bytes);
+  // A header leaves the stream: `consumed_`.
+  Verdict ReadProxyHeader(const config::ProxyProtocolFilter& filter, std::string_view bytes);
+  bool Consume();
   Verdict InspectTls(const config::TlsInspectorFilter& filter, std::string_view bytes);
   net::Task<bool> ShakeHands(std::uint64_t timeout_ms);
   void CountHandshake();
@@ -59,6 +62,7 @@ class ConnectionSetup {
   std::shared_ptr<const config::Listener> listener_;
   net::Timer timer_;
   net::Waiter* wait_ = nullptr;
+  std::size_t consumed_ = 0;  // Of what was peeked: not for whoever serves the connection.
   bool timed_out_ = false;
   bool good_ = false;
 };

@@ -77,6 +77,8 @@ bool Exchange::StartTry() {
   }
   try_->attempt.emplace(*cluster);
   try_->attempt->set_downstream_http2(request_.version == http::Version::kHttp2);
+  try_->attempt->set_downstream(info_.direct_remote, info_.local);
+  try_->attempt->set_hash(hash_);
   ++info_.attempts;
   if (!tried_hosts_.empty()) {
     try_->attempt->Avoid(tried_hosts_, retries_.policy->host_picks_max);

@@ -6,6 +6,8 @@
 #include <variant>
 
 #include "base/check.h"
+#include "base/strings.h"
+#include "config/tcp_proxy.h"
 #include "proxy/exchange.h"
 #include "proxy/mirror.h"
 #include "proxy/server_connection.h"
@@ -143,6 +145,11 @@ LocalPtr<ListenerPlan> WorkerContext::MakePlan(std::shared_ptr<const config::Lis
   plan->chain = &chain;
   plan->http = chain.http.get();
   if (plan->http != nullptr) TakeHttp(*plan, previous);
+  if (chain.tcp != nullptr) {
+    plan->tcp_stats = &options_.registry.Get<observe::TcpStats>(
+        observe::Scope::kTcp, chain.tcp->stat_prefix, options_.worker);
+    TakeLogs(*plan, chain.tcp->access_logs, previous);
+  }
   return plan;
 }
 
@@ -159,12 +166,34 @@ void WorkerContext::TakeHttp(ListenerPlan& plan, const ListenerPlan* previous) {
       plan.filters = true;
     }
   }
-  if (previous != nullptr && previous->log && previous->log->logs == http.access_logs) {
+  TakeLogs(plan, http.access_logs, previous);
+}
+
+void WorkerContext::TakeLogs(ListenerPlan& plan, const std::vector<config::AccessLog>& logs,
+                             const ListenerPlan* previous) {
+  if (previous != nullptr && previous->log && previous->log->logs == logs) {
     plan.log = previous->log;
   } else {
     plan.log = LocalPtr<LogPlan>(new LogPlan);
-    plan.log->logs = http.access_logs;
+    plan.log->logs = logs;
   }
+}
+
+observe::ProxyProtoStats& WorkerContext::proxy_proto_stats(const std::string& prefix) {
+  observe::ProxyProtoStats*& stats = proxy_proto_stats_[prefix];
+  if (stats == nullptr) {
+    stats = &options_.registry.Get<observe::ProxyProtoStats>(observe::Scope::kProxyProto, prefix,
+                                                             options_.worker);
+  }
+  return *stats;
+}
+
+observe::WorkerStats& WorkerContext::worker_stats() {
+  if (worker_stats_ == nullptr) {
+    worker_stats_ = &options_.registry.Get<observe::WorkerStats>(
+        observe::Scope::kWorker, base::Cat(options_.worker), options_.worker);
+  }
+  return *worker_stats_;
 }
 
 std::span<char> WorkerContext::PeekSpace(std::size_t bytes) {

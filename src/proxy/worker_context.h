@@ -20,6 +20,7 @@
 #include "config/listener.h"
 #include "net/buffer.h"
 #include "net/loop.h"
+#include "net/pipe_pool.h"
 #include "observe/access_log.h"
 #include "observe/registry.h"
 #include "observe/stats.h"
@@ -109,6 +110,7 @@ struct ListenerPlan {
   const config::HttpConnectionManager* http = nullptr;  // Null: a TCP chain.
   observe::HttpStats* stats = nullptr;                  // Set with `http`,
   observe::CorsStats* cors = nullptr;                   // as this.
+  observe::TcpStats* tcp_stats = nullptr;               // Of a TCP chain.
   bool filters = false;                                 // Any filter but the router.
   bool suppress_envoy_headers = false;
   LocalPtr<LogPlan> log;
@@ -164,6 +166,10 @@ class WorkerContext {
   // Scratch for bytes that are looked at before anything may suspend.
   std::span<char> PeekSpace(std::size_t bytes);
   observe::TlsInspectorStats& tls_inspector_stats();
+  observe::WorkerStats& worker_stats();
+  observe::ProxyProtoStats& proxy_proto_stats(const std::string& prefix);
+  // What TCP and tunnels splice through.
+  net::PipePool& pipes() { return pipes_; }
   // ---- TLS of clients
   void SetTls(std::string_view listener, std::shared_ptr<const TlsChains> chains);
   // Null: a secret is missing.
@@ -189,6 +195,8 @@ class WorkerContext {
   LocalPtr<ListenerPlan> MakePlan(std::shared_ptr<const config::Listener> listener,
                                   const config::FilterChain& chain, const ListenerPlan* previous);
   void TakeHttp(ListenerPlan& plan, const ListenerPlan* previous);
+  static void TakeLogs(ListenerPlan& plan, const std::vector<config::AccessLog>& logs,
+                       const ListenerPlan* previous);
   // Entries whose chain is not in the current snapshot any more: their connections drain.
   void DropGoneChains();
   void ReadWallClock();
@@ -206,6 +214,9 @@ class WorkerContext {
   bool next_shake_posted_ = false;
   std::vector<char> peek_space_;
   observe::TlsInspectorStats* tls_inspector_stats_ = nullptr;
+  observe::WorkerStats* worker_stats_ = nullptr;
+  net::PipePool pipes_;
+  base::StringMap<observe::ProxyProtoStats*> proxy_proto_stats_;
   base::StringSet draining_listeners_;
   bool draining_all_ = false;
   ServerConnection* first_ = nullptr;

@@ -13,7 +13,7 @@ Cluster::Cluster(const WorkerParts& parts, ClusterParts cluster)
       stats_(&parts.registry.Get<observe::ClusterStats>(observe::Scope::kCluster, stat_name_,
                                                         parts.worker)),
       epoch_(new Epoch{std::move(cluster.config), std::move(cluster.tls), 1}),
-      cursor_(parts.random.Next() % 65536) {
+      cursor_start_(parts.random.Next() % 65536) {
   TakeBreaker(std::move(cluster.breaker));
   if (cluster.hosts != nullptr) SetHosts(std::move(cluster.hosts));
 }
@@ -74,6 +74,9 @@ void Cluster::SetHosts(std::shared_ptr<const HostSet> hosts) {
   hosts_ = std::move(hosts);
   for (auto& [address, pool] : by_address_) pool->in_set = false;
   pools_.clear();
+  std::size_t circles = 0;
+  for (const HostLot& lot : hosts_->lots) circles += 1 + lot.groups.size();
+  cursors_.resize(circles, cursor_start_);
   for (const Host& host : hosts_->hosts) {
     HostPool*& pool = by_address_[host.address];
     if (pool == nullptr) {
@@ -94,13 +97,6 @@ void Cluster::SetHosts(std::shared_ptr<const HostSet> hosts) {
     UnrefPool(pool);
   }
   WakePending();
-}
-
-HostPool* Cluster::PickHost() {
-  if (hosts_ == nullptr || hosts_->schedule.empty()) return nullptr;
-  const std::vector<std::uint32_t>& schedule = hosts_->schedule;
-  if (hosts_->panic) stats_->lb_healthy_panic.Add();
-  return pools_[schedule[cursor_++ % schedule.size()]];
 }
 
 bool Cluster::ShouldDrop() {
@@ -174,11 +170,11 @@ void Cluster::DropIdle(Connection& connection) {
   idle.erase(it);
 }
 
-Cluster::Booking Cluster::BookConnection(HostPool& pool) {
+Cluster::Booking Cluster::BookConnection(HostPool& pool, Use use) {
   Booking booking = Booking::kCredited;
   if (!connections_->TryAcquire()) {
     stats_->upstream_cx_overflow.Add();
-    if (pool.connections > 0) return Booking::kRefused;
+    if (pool.connections > 0 || use == Use::kTcp) return Booking::kRefused;
     booking = Booking::kWithoutCredit;
   }
   ++pool.connections;

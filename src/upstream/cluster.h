@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,8 +52,9 @@ class Cluster {
   void MarkRemoved();
   void ReturnCredits();
 
-  // The next host of the circle; null when there is none to use.
-  HostPool* PickHost();
+  // The host for a request, by the cluster's balancer (pick_host.cc); null when there is none to
+  // use. `hash`: of the request, for balancers that hash; without one they pick at random.
+  HostPool* PickHost(std::optional<std::uint64_t> hash = std::nullopt);
   bool hosts_known() const { return hosts_ != nullptr; }
   // True for this one request when drop_overload says so.
   bool ShouldDrop();
@@ -67,9 +69,9 @@ class Cluster {
   bool AbortH2();
   void PutIdle(std::unique_ptr<Connection> connection);
   // Books a new connection (gauges, a credit). Like Envoy, a host without any connection may always
-  // have one, credit or not: else a worker could starve while another one idles.
+  // have one, credit or not: else a worker could starve while another one idles. Not so for TCP.
   enum class Booking : std::uint8_t { kRefused, kCredited, kWithoutCredit };
-  Booking BookConnection(HostPool& pool);
+  Booking BookConnection(HostPool& pool, Use use);
   void UnbookConnection(HostPool& pool, Booking booking);
   void WakePending();
   void AddPending(Attempt& attempt);
@@ -106,6 +108,11 @@ class Cluster {
   friend class Connection;
   void TakeBreaker(std::shared_ptr<SharedBreaker> breaker);
   void CloseIdleOf(HostPool& pool);
+  // Of the lot at `lot`, whose circles start at `cursor`.
+  std::uint32_t PickOf(const HostLot& lot, std::size_t cursor, std::uint64_t hash);
+  std::uint32_t PickLeastBusy(const HostGroup& group);
+  // Lower is less busy.
+  double Load(std::uint32_t host) const;
   // The idle connection that this is leaves the pool and is closed.
   void DropIdle(Connection& connection);
 
@@ -121,8 +128,10 @@ class Cluster {
   std::shared_ptr<const HostSet> hosts_;
   std::vector<HostPool*> pools_;  // By index into hosts_->hosts.
   absl::flat_hash_map<base::Address, HostPool*> by_address_;
-  std::size_t cursor_;
   std::vector<H2Connection*> h2_;  // All there are.
+  // Where each circle of hosts_ stands: per lot, that of its groups and those inside them.
+  std::vector<std::size_t> cursors_;
+  std::size_t cursor_start_;
   Attempt* pending_first_ = nullptr;
   Attempt* pending_last_ = nullptr;
   std::uint32_t retained_ = 0;

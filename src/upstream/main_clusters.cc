@@ -225,12 +225,12 @@ void MainClusters::SetAssignment(std::string_view name,
 void MainClusters::Rebuild(Entry& entry) {
   const config::Cluster& config = *entry.config;
   std::vector<config::Endpoint> endpoints;
-  std::uint32_t drop = config.assignment.drop_percent_millionths;
+  const config::Assignment* policy = &config.assignment;
   if (entry.tls_broken) {
   } else if (config.type == config::Cluster::Type::kEds) {
     if (entry.assignment == nullptr) return PublishView(entry);
     endpoints = entry.assignment->endpoints;
-    drop = entry.assignment->drop_percent_millionths;
+    policy = entry.assignment.get();
   } else if (IsDns(config)) {
     bool any_answered = false;
     for (std::size_t i = 0; i < entry.queries.size(); ++i) {
@@ -251,7 +251,8 @@ void MainClusters::Rebuild(Entry& entry) {
     endpoints = config.assignment.endpoints;
   }
   auto hosts = BuildHostSet(endpoints, entry.hosts.get(),
-                            {config.panic_threshold_percent, drop, options_.workers});
+                            {config.panic_threshold_percent, policy->drop_percent_millionths,
+                             options_.workers, config.balancing, policy->overprovisioning_percent});
   if (entry.hosts == nullptr || !(*hosts == *entry.hosts)) {
     entry.hosts = std::move(hosts);
     entry.stats->membership_change.Add();
@@ -265,7 +266,33 @@ void MainClusters::Rebuild(Entry& entry) {
   std::uint32_t heaviest = 0;
   for (const Host& host : entry.hosts->hosts) heaviest = std::max(heaviest, host.weight);
   entry.stats->max_host_weight.Set(heaviest);
+  CountTables(entry);
   PublishView(entry);
+}
+
+void MainClusters::CountTables(Entry& entry) {
+  std::uint64_t size = 0;
+  std::uint64_t fewest = UINT64_MAX;
+  std::uint64_t most = 0;
+  for (const HostLot& lot : entry.hosts->lots) {
+    if (lot.table == nullptr) continue;
+    size += lot.table->size();
+    fewest = std::min(fewest, lot.table->fewest());
+    most = std::max(most, lot.table->most());
+  }
+  if (size == 0) fewest = 0;
+  const auto policy = entry.config->balancing.policy;
+  const auto set = [](observe::Gauge& gauge, std::uint64_t value) {
+    gauge.Set(static_cast<std::int64_t>(value));
+  };
+  if (policy == config::LoadBalancing::Policy::kRingHash) {
+    set(entry.stats->ring_hash_lb_size, size);
+    set(entry.stats->ring_hash_lb_min_hashes_per_host, fewest);
+    set(entry.stats->ring_hash_lb_max_hashes_per_host, most);
+  } else if (policy == config::LoadBalancing::Policy::kMaglev) {
+    set(entry.stats->maglev_lb_min_entries_per_host, fewest);
+    set(entry.stats->maglev_lb_max_entries_per_host, most);
+  }
 }
 
 void MainClusters::PublishView(Entry& entry) {

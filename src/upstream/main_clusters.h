@@ -63,6 +63,7 @@ class MainClusters {
   void OnAnswer(Entry& entry, NameQuery& query, net::DnsAnswer answer);
   void Rebuild(Entry& entry);
   std::shared_ptr<const net::TlsClientContext> TlsContext(const config::UpstreamTls& tls);
+  static void CountTables(Entry& entry);
   void PublishView(Entry& entry);
 
   Options options_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "net/proxy_protocol.h"
 #include "upstream/cluster.h"
 #include "upstream/h2_connection.h"
 
@@ -106,8 +107,9 @@ void Connection::OnIdleTimeout(void* self) {
 // ---- Attempt
 // -------------------------------------------------------------------------------------
 
-Attempt::Attempt(Cluster& cluster)
+Attempt::Attempt(Cluster& cluster, Use use)
     : cluster_(cluster),
+      use_(use),
       epoch_(cluster.RefEpoch()),
       waiter_(cluster.parts().loop),
       timer_(&Attempt::OnTimer, this) {
@@ -136,11 +138,22 @@ Attempt::~Attempt() {
 }
 
 bool Attempt::TakeCredit() {
-  if (credited_) return true;
+  if (credited_ || use_ == Use::kTcp) return true;
   if (!cluster_.requests().TryAcquire()) return false;
   credited_ = true;
   cluster_.stats().upstream_rq_active.Add(1);
   return true;
+}
+
+bool Attempt::unshared() const {
+  return use_ == Use::kTcp || epoch_->config->proxy_protocol != config::ProxyProtocolOut::kNone;
+}
+
+void Attempt::AppendProxyHeader(std::string& out) const {
+  static const base::Address kNobody;
+  net::AppendProxyHeader(static_cast<int>(epoch_->config->proxy_protocol),
+                         downstream_remote_ != nullptr ? *downstream_remote_ : kNobody,
+                         downstream_local_ != nullptr ? *downstream_local_ : kNobody, out);
 }
 
 bool Attempt::Dropped() {
@@ -154,9 +167,12 @@ bool Attempt::Avoided(const HostPool& pool) const {
 
 bool Attempt::ChooseHost() {
   if (pool_ != nullptr) return true;
-  HostPool* pool = cluster_.PickHost();
+  HostPool* pool = cluster_.PickHost(hash_);
   for (unsigned i = 0; i < picks_max_ && pool != nullptr && Avoided(*pool); ++i) {
-    pool = cluster_.PickHost();
+    // The same hash would find the same host again.
+    std::optional<std::uint64_t> other = hash_;
+    if (other) *other ^= ~std::uint64_t{i};
+    pool = cluster_.PickHost(other);
   }
   if (pool == nullptr) return false;
   pool_ = cluster_.RefPool(pool);
@@ -167,12 +183,13 @@ bool Attempt::ChooseHost() {
 }
 
 bool Attempt::TryAcquireIdle() {
-  if (closed_ || acquired() || Dropped()) return false;
+  if (closed_ || acquired() || unshared() || Dropped()) return false;
   if (!TakeCredit() || !ChooseHost()) return false;
   return TakePooled();
 }
 
 bool Attempt::WantsHttp2() const {
+  if (unshared()) return false;
   switch (epoch_->config->protocol) {
     case config::Cluster::Protocol::kHttp1:
       return false;
@@ -217,7 +234,7 @@ net::Task<AcquireResult> Attempt::Acquire(bool fresh_only) {
   }
   while (!closed_) {
     const bool http2 = WantsHttp2();
-    if (!fresh_only && TakePooled()) co_return AcquireResult::kOk;
+    if (!fresh_only && !unshared() && TakePooled()) co_return AcquireResult::kOk;
     if (http2 && pool_->h2_connecting > 0) {
       // One connection will do for all who wait, and so will its failure.
       const std::uint32_t failures = pool_->h2_failures;
@@ -229,7 +246,7 @@ net::Task<AcquireResult> Attempt::Acquire(bool fresh_only) {
       failure_ = "the connection that was waited for failed";
       co_return AcquireResult::kConnectFailed;
     }
-    const Cluster::Booking booking = cluster_.BookConnection(*pool_);
+    const Cluster::Booking booking = cluster_.BookConnection(*pool_, use_);
     if (booking != Cluster::Booking::kRefused) {
       booking_ = static_cast<std::uint8_t>(booking);
       if (http2) ++pool_->h2_connecting;
@@ -243,6 +260,7 @@ net::Task<AcquireResult> Attempt::Acquire(bool fresh_only) {
       }
       co_return result;
     }
+    if (use_ == Use::kTcp) co_return AcquireResult::kOverflow;
     const Wait waited = co_await WaitPending(0);
     if (waited == Wait::kOverflow) co_return AcquireResult::kOverflow;
   }
@@ -295,6 +313,11 @@ net::Task<AcquireResult> Attempt::Connect() {
     if (!would_block) co_return ConnectFailed();
     co_await connecting_->WaitWritable();
   }
+  if (config.proxy_protocol != config::ProxyProtocolOut::kNone) {
+    std::string header;
+    AppendProxyHeader(header);
+    if (!co_await net::WriteAll(*connecting_, header)) co_return ConnectFailed();
+  }
   if (epoch_->tls != nullptr) {
     connecting_ = net::NewTlsClientStream(loop, std::move(connecting_), *epoch_->tls,
                                           PeerOf(*epoch_, pool_->host));
@@ -304,21 +327,21 @@ net::Task<AcquireResult> Attempt::Connect() {
   if (closed_) co_return ConnectFailed();
   stats.upstream_cx_connect_ms.Record(MsSince(start, loop.now()));
   TakeConnected();
-  stats.upstream_rq_total.Add();
+  if (use_ == Use::kHttp) stats.upstream_rq_total.Add();
   co_return AcquireResult::kOk;
 }
 
 void Attempt::TakeConnected() {
   using Protocol = config::Cluster::Protocol;
   bool http2 = WantsHttp2();
-  if (epoch_->config->protocol == Protocol::kAlpn) {
+  if (epoch_->config->protocol == Protocol::kAlpn && !unshared()) {
     http2 = net::NegotiatedProtocol(*connecting_) == "h2";
     pool_->learned = http2 ? HostPool::Learned::kHttp2 : HostPool::Learned::kHttp1;
   }
   if (http2) {
     h2_ = new H2Connection(cluster_, *pool_, booking_, std::move(connecting_));
   } else {
-    cluster_.stats().upstream_cx_http1_total.Add();
+    if (use_ == Use::kHttp) cluster_.stats().upstream_cx_http1_total.Add();
     connection_.reset(new Connection(cluster_, *pool_, booking_, std::move(connecting_)));
   }
 }
@@ -371,7 +394,7 @@ const Host* Attempt::host() const { return pool_ == nullptr ? nullptr : &pool_->
 void Attempt::Finish(bool reusable) {
   SLUICE_DCHECK(connection_ != nullptr);
   ++connection_->responses_;
-  if (reusable) {
+  if (reusable && !unshared()) {
     cluster_.PutIdle(std::move(connection_));
   } else {
     connection_->busy_ = false;  // The exchange is over: closing interrupts nothing.

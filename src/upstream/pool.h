@@ -75,10 +75,14 @@ enum class AcquireResult : std::uint8_t {
   kDropped,         // drop_overload
 };
 
+// What a connection is wanted for. TCP takes a fresh one of its own, counts no request, and does
+// not wait for a credit.
+enum class Use : std::uint8_t { kHttp, kTcp };
+
 class Attempt {
  public:
   // Takes a request credit of the cluster; retains the cluster until destroyed.
-  explicit Attempt(Cluster& cluster);
+  explicit Attempt(Cluster& cluster, Use use = Use::kHttp);
   ~Attempt();
   Attempt(const Attempt&) = delete;
   Attempt& operator=(const Attempt&) = delete;
@@ -91,6 +95,14 @@ class Attempt {
   }
   // What the client speaks, for clusters that do the same upstream.
   void set_downstream_http2(bool http2) { downstream_http2_ = http2; }
+  // Of the request, for balancers that hash. REQUIRES: no host was chosen yet.
+  void set_hash(std::optional<std::uint64_t> hash) { hash_ = hash; }
+  // For PROXY headers: who speaks, and to which address of ours. They outlive the attempt. Without
+  // them the header tells no addresses.
+  void set_downstream(const base::Address* remote, const base::Address* local) {
+    downstream_remote_ = remote;
+    downstream_local_ = local;
+  }
   // A pooled connection without awaiting anything; false: use Acquire. Never a fresh connection.
   bool TryAcquireIdle();
   // Pooled or fresh, waiting for hosts (first DNS answer), a free connection or the handshake.
@@ -124,6 +136,9 @@ class Attempt {
   friend class Cluster;
   enum class Wait : std::uint8_t { kGo, kTimeout, kClosed, kOverflow };
   bool TakeCredit();
+  // The connection is for this attempt alone.
+  bool unshared() const;
+  void AppendProxyHeader(std::string& out) const;
   bool Dropped();
   bool ChooseHost();
   bool Avoided(const HostPool& pool) const;
@@ -138,6 +153,7 @@ class Attempt {
   static void OnTimer(void* self);
 
   Cluster& cluster_;
+  const Use use_;
   Epoch* epoch_;
   HostPool* pool_ = nullptr;
   std::unique_ptr<Connection> connection_;
@@ -151,7 +167,10 @@ class Attempt {
   std::string failure_;
   std::span<const base::Address> avoided_;
   unsigned picks_max_ = 0;
-  std::uint8_t booking_ = 0;     // Of `connecting_`: Cluster::Booking.
+  std::uint8_t booking_ = 0;  // Of `connecting_`: Cluster::Booking.
+  std::optional<std::uint64_t> hash_;
+  const base::Address* downstream_remote_ = nullptr;
+  const base::Address* downstream_local_ = nullptr;
   std::optional<bool> dropped_;  // The dice are rolled once per attempt.
   bool downstream_http2_ = false;
   bool credited_ = false;

@@ -74,6 +74,28 @@ TEST(Examples, AppsAreAcceptedByTheControlPlane) {
   }
 }
 
+// Directories whose check.py starts the example and looks at what it does. The zoo has its own run.
+TEST(Examples, ChecksPass) {
+  const std::string root = Environment("SLUICE_SOURCE_DIR", SLUICE_SOURCE_DIR) + "/examples";
+  const std::string bin = Environment("SLUICE_BIN_DIR", SLUICE_BIN_DIR);
+  int checked = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(root)) {
+    const std::filesystem::path check = entry.path() / "check.py";
+    if (entry.path().filename() == "zoo" || !std::filesystem::exists(check)) continue;
+    ++checked;
+    const std::string command = "SLUICE_BIN_DIR='" + bin +
+                                "' PYTHONDONTWRITEBYTECODE=1 timeout 120 python3 '" +
+                                check.string() + "' 2>&1 </dev/null";
+    FILE* pipe = popen(command.c_str(), "r");
+    ASSERT_NE(pipe, nullptr);
+    std::string output;
+    char piece[4096];
+    while (const std::size_t got = fread(piece, 1, sizeof(piece), pipe)) output.append(piece, got);
+    EXPECT_EQ(pclose(pipe), 0) << check << "\n" << output;
+  }
+  EXPECT_GE(checked, 2);
+}
+
 // What the tests above rest on: a mistake is told from an example that is right.
 TEST(Examples, AMistakeIsFound) {
   const Outcome outcome =

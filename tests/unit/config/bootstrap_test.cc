@@ -163,7 +163,7 @@ admin: {address: {socket_address: {address: localhost, port_value: 1}}}
 static_resources:
   clusters:
   - name: a
-    lb_policy: MAGLEV
+    lb_policy: CLUSTER_PROVIDED
   - name: a
     connect_timeout: nonsense
     type: LOGICAL_DNS
@@ -181,7 +181,7 @@ layered_runtime: {}
       lines,
       testing::UnorderedElementsAre(
           testing::StartsWith("b.yaml:2: admin.address.socket_address.address: malformed IP"),
-          testing::StartsWith("b.yaml:6: static_resources.clusters[0].lb_policy: MAGLEV"),
+          testing::StartsWith("b.yaml:6: static_resources.clusters[0].lb_policy: CLUSTER_PROVIDED"),
           testing::StartsWith("b.yaml:7: static_resources.clusters[1].name: cluster manager: "
                               "duplicate cluster 'a'"),
           testing::StartsWith("b.yaml:8: static_resources.clusters[1].connect_timeout: "),
@@ -200,7 +200,8 @@ TEST(LoadBootstrap, TextThatIsNoYaml) {
 
 TEST(LoadBootstrap, ErrorsBeyondTheLimitAreCounted) {
   std::string text = "static_resources:\n  clusters:\n";
-  for (int i = 0; i < 150; ++i) base::Append(text, "  - {name: c", i, ", lb_policy: RANDOM}\n");
+  for (int i = 0; i < 150; ++i)
+    base::Append(text, "  - {name: c", i, ", lb_policy: CLUSTER_PROVIDED}\n");
   base::FieldErrors errors;
   EXPECT_EQ(Load(text, errors), nullptr);
   EXPECT_EQ(errors.errors().size(), base::FieldErrors::kErrorsMax);

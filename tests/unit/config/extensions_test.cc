@@ -38,6 +38,7 @@ std::size_t CompileIndex(ExtensionCategory category) {
       return 4;
     case ExtensionCategory::kUpstreamTransportSocket:
     case ExtensionCategory::kProtocolOptions:
+    case ExtensionCategory::kLoadBalancer:
       return 5;
   }
   return 99;

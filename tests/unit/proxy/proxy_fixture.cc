@@ -120,7 +120,8 @@ void ProxyFixture::Publish() {
   if (http->rds_name.empty()) http->inline_routes = table;
   auto listener = std::make_shared<config::Listener>();
   listener->name = "in";
-  listener->filter_chains.push_back({"chain", http});
+  listener->filter_chains.push_back({"chain", tcp ? nullptr : http});
+  if (tcp) listener->filter_chains.back().tcp = std::make_shared<config::TcpProxy>(*tcp);
   listener_ = listener;
   auto snapshot = std::make_shared<config::Snapshot>();
   snapshot->generation = ++generation_;
@@ -189,6 +190,9 @@ observe::HttpStats& ProxyFixture::stats() {
 }
 observe::ClusterStats& ProxyFixture::cluster_stats(std::string_view cluster) {
   return registry_.Get<observe::ClusterStats>(observe::Scope::kCluster, std::string(cluster), 0);
+}
+observe::TcpStats& ProxyFixture::tcp_stats() {
+  return registry_.Get<observe::TcpStats>(observe::Scope::kTcp, "t", 0);
 }
 observe::CorsStats& ProxyFixture::cors_stats() {
   return registry_.Get<observe::CorsStats>(observe::Scope::kCors, "in", 0);

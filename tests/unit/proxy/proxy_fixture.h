@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "base/random.h"
 #include "config/listener.h"
 #include "config/snapshot.h"
+#include "config/tcp_proxy.h"
 #include "net/loop.h"
 #include "net/socket.h"
 #include "observe/registry.h"
@@ -92,6 +94,7 @@ class ProxyFixture {
   config::RouteTable& table() { return table_; }
   config::VirtualHost& host() { return host_; }
   config::Cluster& cluster() { return cluster_; }
+  std::optional<config::TcpProxy> tcp;  // Set: the chain's filter, instead of http().
   config::Route& AddRoute(std::string_view prefix, std::string_view cluster = "c");
   void Publish();
 
@@ -114,6 +117,7 @@ class ProxyFixture {
   Peer* stuck = nullptr;                           // An upstream that does not read.
   // Whom connections were made to, refused ones too.
   std::vector<std::string> connected;
+  void connection_limit(std::uint32_t limit) { breaker_->connections.SetLimit(limit); }
   // Pump() of clients: how much they read per turn.
   std::size_t client_bytes_per_turn = ~std::size_t{0};
 
@@ -125,6 +129,7 @@ class ProxyFixture {
   observe::HttpStats& stats();
   observe::ClusterStats& cluster_stats(std::string_view cluster = "c");
   observe::CorsStats& cors_stats();
+  observe::TcpStats& tcp_stats();
   observe::ListenerStats& listener_stats() { return listener_stats_; }
   std::vector<Logged>& logged() { return logged_; }
   std::vector<std::shared_ptr<const void>>& retired() { return retired_; }
