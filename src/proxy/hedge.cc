@@ -28,6 +28,8 @@ bool Exchange::StartHedge() {
   hedge_ = std::make_unique<Try>();
   hedge_->attempt.emplace(*cluster);
   hedge_->attempt->set_downstream_http2(request_.version == http::Version::kHttp2);
+  hedge_->attempt->set_downstream(info_.direct_remote, info_.local);
+  hedge_->attempt->set_hash(hash_);
   if (retries_.policy->avoid_previous_hosts && try_->attempt->host() != nullptr) {
     tried_hosts_.push_back(try_->attempt->host()->address);
     hedge_->attempt->Avoid(tried_hosts_, retries_.policy->host_picks_max);
