@@ -37,9 +37,9 @@ std::pair<net::FileDescriptor, net::FileDescriptor> TcpPair() {
   return {std::move(a), std::move(b)};
 }
 
-class Relay : public testing::Test {
+class SocketRelay : public testing::Test {
  protected:
-  Relay() : loop_(base::SystemClock()), buffers_(1 << 20) {
+  SocketRelay() : loop_(base::SystemClock()), buffers_(1 << 20) {
     auto [client, near_client] = TcpPair();
     auto [upstream, near_upstream] = TcpPair();
     client_ = std::move(client);
@@ -48,7 +48,7 @@ class Relay : public testing::Test {
     down_ = net::NewSocketStream(loop_, std::move(near_client), nobody);
     up_ = net::NewSocketStream(loop_, std::move(near_upstream), nobody);
   }
-  ~Relay() override {
+  ~SocketRelay() override {
     down_->Close(true);
     up_->Close(true);
     EXPECT_TRUE(RunUntil([this] { return done_; }));
@@ -62,7 +62,8 @@ class Relay : public testing::Test {
                    RelayWay{.from = down_.get(), .to = up_.get(), .first = first},
                    RelayWay{.from = up_.get(), .to = down_.get()});
     done_ = false;
-    net::Start(relay_->Run(), [](void* self) { static_cast<Relay*>(self)->done_ = true; }, this);
+    net::Start(
+        relay_->Run(), [](void* self) { static_cast<SocketRelay*>(self)->done_ = true; }, this);
   }
   bool RunUntil(const std::function<bool()>& done) {
     for (int turn = 0; turn < 20'000 && !done(); ++turn) loop_.RunOnce(1);
@@ -114,7 +115,7 @@ class Relay : public testing::Test {
   bool done_ = true;
 };
 
-TEST_F(Relay, LargeTransfersAreSplicedAndArriveWhole) {
+TEST_F(SocketRelay, LargeTransfersAreSplicedAndArriveWhole) {
   Start();
   const std::string data = Data(8 << 20);
   EXPECT_TRUE(Transfer(client_.get(), upstream_.get(), data) == data);
@@ -127,7 +128,7 @@ TEST_F(Relay, LargeTransfersAreSplicedAndArriveWhole) {
   EXPECT_EQ(relay_->down_bytes(), data.size());
 }
 
-TEST_F(Relay, PingPongIsCopiedAndHoldsNothing) {
+TEST_F(SocketRelay, PingPongIsCopiedAndHoldsNothing) {
   Start();
   for (int i = 0; i < 200; ++i) {
     EXPECT_EQ(Transfer(client_.get(), upstream_.get(), "ping"), "ping");
@@ -139,7 +140,7 @@ TEST_F(Relay, PingPongIsCopiedAndHoldsNothing) {
   EXPECT_EQ(pipes_.in_use(), 0U);
 }
 
-TEST_F(Relay, AfterALargeTransferSmallOnesAreCopiedAgain) {
+TEST_F(SocketRelay, AfterALargeTransferSmallOnesAreCopiedAgain) {
   Start();
   const std::string data = Data(4 << 20);
   EXPECT_TRUE(Transfer(client_.get(), upstream_.get(), data) == data);
@@ -150,7 +151,7 @@ TEST_F(Relay, AfterALargeTransferSmallOnesAreCopiedAgain) {
   EXPECT_EQ(stats_.tunnel_spliced_bytes.Get(), spliced);
 }
 
-TEST_F(Relay, ASlowReaderHoldsTheWriterBackWithOnePipe) {
+TEST_F(SocketRelay, ASlowReaderHoldsTheWriterBackWithOnePipe) {
   Start();
   const std::string data = Data(16 << 20);
   std::size_t sent = 0;
@@ -181,7 +182,7 @@ TEST_F(Relay, ASlowReaderHoldsTheWriterBackWithOnePipe) {
   EXPECT_TRUE(got == data);
 }
 
-TEST_F(Relay, HalfCloseFollowsTheLastSplicedByte) {
+TEST_F(SocketRelay, HalfCloseFollowsTheLastSplicedByte) {
   Start();
   const std::string data = Data(4 << 20);
   std::size_t sent = 0;
@@ -209,7 +210,7 @@ TEST_F(Relay, HalfCloseFollowsTheLastSplicedByte) {
   EXPECT_EQ(relay_->broke(), ByteRelay::Broke::kNone);
 }
 
-TEST_F(Relay, AResetInTheMiddleOfASpliceIsPassedOn) {
+TEST_F(SocketRelay, AResetInTheMiddleOfASpliceIsPassedOn) {
   Start();
   const std::string data = Data(4 << 20);
   EXPECT_TRUE(Transfer(upstream_.get(), client_.get(), data) == data);
@@ -229,13 +230,13 @@ TEST_F(Relay, AResetInTheMiddleOfASpliceIsPassedOn) {
   EXPECT_EQ(relay_->broke(), ByteRelay::Broke::kUpstream);
 }
 
-TEST_F(Relay, BytesThatWereReadBeforeGoFirst) {
+TEST_F(SocketRelay, BytesThatWereReadBeforeGoFirst) {
   const std::string first = Data(40'000);
   Start(first);
   EXPECT_TRUE(Transfer(client_.get(), upstream_.get(), first).substr(0, first.size()) == first);
 }
 
-TEST_F(Relay, WithoutPipesItCopies) {
+TEST_F(SocketRelay, WithoutPipesItCopies) {
   ASSERT_GE(net::RaiseFileLimit(), 2 * net::PipePool::kInUseMax + 64);
   std::vector<net::Pipe> all(net::PipePool::kInUseMax);
   for (net::Pipe& pipe : all) ASSERT_TRUE(pipes_.Take(pipe));

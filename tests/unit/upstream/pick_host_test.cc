@@ -31,8 +31,7 @@ class PickHost : public testing::Test {
   }
   Cluster& Make(const std::vector<config::Endpoint>& endpoints, const LoadBalancing& balancing) {
     hosts_ = BuildHostSet(endpoints, nullptr, {.balancing = balancing});
-    clusters_->Set({std::make_shared<config::Cluster>(config_), nullptr,
-                    std::make_shared<SharedBreaker>(), hosts_});
+    clusters_->Set({std::make_shared<config::Cluster>(config_), nullptr, breaker_, hosts_});
     return *clusters_->Find("c");
   }
   // Percent by port.
@@ -54,6 +53,7 @@ class PickHost : public testing::Test {
   base::FastRandom random_;
   config::Cluster config_;
   std::shared_ptr<const HostSet> hosts_;
+  std::shared_ptr<SharedBreaker> breaker_ = std::make_shared<SharedBreaker>();
   std::unique_ptr<Clusters> clusters_;
 };
 
