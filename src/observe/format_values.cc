@@ -1,5 +1,3 @@
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -294,7 +292,9 @@ OperatorValue Protocol(const Context& c) {
   return c.info.is_tcp ? Missing() : Text(http::VersionText(c.info.protocol));
 }
 OperatorValue UpstreamProtocol(const Context& c) {
-  return c.info.upstream_connected && !c.info.is_tcp ? Text(http::VersionText(c.info.upstream_protocol)) : Missing();
+  return c.info.upstream_connected && !c.info.is_tcp
+             ? Text(http::VersionText(c.info.upstream_protocol))
+             : Missing();
 }
 
 // "-" for none, and that is a value: Envoy prints it where missing values are omitted, too.
@@ -443,37 +443,6 @@ OperatorValue ValueOf(const config::FormatItem& item, const StreamInfo& info,
                       const RenderOptions& options, std::string& scratch) {
   scratch.clear();
   return kTable[static_cast<std::size_t>(item.op)]({item, info, options, scratch});
-}
-
-void AppendIp(const base::Address& address, std::string& out) {
-  if (address.family() != base::Address::Family::kIpv4) {
-    out += address.IpText();
-    return;
-  }
-  sockaddr_storage storage;
-  address.ToSockaddr(storage);
-  sockaddr_in in;
-  std::memcpy(&in, &storage, sizeof(in));
-  std::array<unsigned char, 4> bytes;
-  std::memcpy(bytes.data(), &in.sin_addr, bytes.size());
-  char text[16];
-  char* at = text;
-  for (const unsigned char byte : bytes) {
-    if (at != text) *at++ = '.';
-    at = std::to_chars(at, text + sizeof(text), byte).ptr;
-  }
-  out.append(text, static_cast<std::size_t>(at - text));
-}
-
-void AppendAddress(const base::Address& address, std::string& out) {
-  if (address.family() != base::Address::Family::kIpv4) {
-    out += address.ToString();
-    return;
-  }
-  AppendIp(address, out);
-  char text[6] = {':'};
-  const auto result = std::to_chars(text + 1, text + sizeof(text), address.port());
-  out.append(text, static_cast<std::size_t>(result.ptr - text));
 }
 
 std::uint32_t GrpcStatusOfHttp(int status) {

@@ -77,7 +77,7 @@ struct StreamInfo {
   const http::ResponseHead* response = nullptr;
   const http::Fields* response_trailers = nullptr;
   std::string_view original_path;  // Before rewriting; "" when not rewritten.
-  bool is_tcp = false;  // No HTTP: there is no protocol to name.
+  bool is_tcp = false;             // No HTTP: there is no protocol to name.
   http::Version protocol = http::Version::kHttp11;
   std::uint64_t request_head_bytes = 0;
   std::uint64_t response_head_bytes = 0;

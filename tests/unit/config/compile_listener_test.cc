@@ -83,7 +83,8 @@ TEST(CompileListener, FailsClosedOnWhatWeDoNotHave) {
       {"TLS",
        listener(base::Cat(hcm, R"(transport_socket { name: "envoy.transport_sockets.tls" )",
                           any(tls), "}")),
-       {"filter_chains[0].transport_socket.typed_config.common_tls_context.tls_certificates: No TLS "
+       {"filter_chains[0].transport_socket.typed_config.common_tls_context.tls_certificates: No "
+        "TLS "
         "certificates found for server context"}},
       {"TLS in the words of an upstream",
        listener(base::Cat(hcm, R"(transport_socket { name: "tls" )",

@@ -160,9 +160,9 @@ TEST(YamlToProto, ARefusedFieldMaySayWhatItIsAnyway) {
   Read<HttpConnectionManager>(
       "represent_ipv4_remote_address_as_ipv4_mapped_ipv6: false\n"
       "original_ip_detection_extensions: []\n");
-  EXPECT_THAT(ErrorsOf<HttpConnectionManager>(
-                  "represent_ipv4_remote_address_as_ipv4_mapped_ipv6: true"),
-              HasSubstr("not supported"));
+  EXPECT_THAT(
+      ErrorsOf<HttpConnectionManager>("represent_ipv4_remote_address_as_ipv4_mapped_ipv6: true"),
+      HasSubstr("not supported"));
 }
 
 TEST(YamlToProto, WhatHasNoEffectMayHoldAnything) {
