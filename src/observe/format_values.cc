@@ -1,11 +1,8 @@
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
-#include <charconv>
 #include <chrono>
 #include <cstdlib>
-#include <cstring>
 
 #include "base/random.h"
 #include "base/strings.h"
