@@ -283,8 +283,10 @@ PathSource CompilePath(const std::string& path, const std::string& directory,
   const bool known = std::any_of(std::begin(kEndings), std::end(kEndings),
                                  [&](std::string_view each) { return path.ends_with(each); });
   if (!path.empty() && !known) {
-    errors.AddAt("path", base::Cat("'", base::Printable(path),
-                                   "' is of no known format; end it in .yaml, .yml, .json or .pb"));
+    errors.AddAt(
+        "path",
+        base::Cat("'", base::Printable(path),
+                  "' is of no known format; use a name that ends in .yaml, .yml, .json or .pb"));
   }
   return {path, directory};
 }

@@ -229,7 +229,8 @@ TEST(LoadBootstrap, RefusesBadDynamicResources) {
       {"our own fields", "id: n1, ", "id: n1, user_agent_name: envoy, ",
        "node.user_agent_name: filled in when it is sent; leave it out"},
       {"lds from a file of no format", "initial_fetch_timeout: 0s, ads: {}}", "path: /x}",
-       "dynamic_resources.lds_config.path: '/x' is of no known format; end it in .yaml"},
+       "dynamic_resources.lds_config.path: '/x' is of no known format; use a name that ends in "
+       ".yaml"},
       {"lds from itself", "initial_fetch_timeout: 0s, ads: {}}", "self: {}}",
        "dynamic_resources.lds_config.self: there is nothing it could mean here; write ads: {}"},
       {"lds from a server that is not there", "initial_fetch_timeout: 0s, ads: {}}",
@@ -242,9 +243,6 @@ TEST(LoadBootstrap, RefusesBadDynamicResources) {
        "refresh_delay: 1s}}",
        "dynamic_resources.lds_config.api_config_source.cluster_names[0]: REST cannot poll "
        "static_resources.clusters[0], which speaks HTTP/2"},
-      {"REST without a pace", "initial_fetch_timeout: 0s, ads: {}}",
-       "api_config_source: {api_type: REST, transport_api_version: V3, cluster_names: [plain]}}",
-       "dynamic_resources.lds_config.api_config_source.refresh_delay: needed by REST; write 5s"},
       {"a rate of nothing", "    transport_api_version: V3\n",
        "    transport_api_version: V3\n    rate_limit_settings: {max_tokens: 0}\n",
        "dynamic_resources.ads_config.rate_limit_settings.max_tokens: must be at least 1"},

@@ -199,6 +199,10 @@ TEST(CompileCluster, RefusesBadClusters) {
       {"EDS from a file",
        named("type: EDS eds_cluster_config { eds_config { path_config_source {} } }"),
        {"eds_cluster_config.eds_config.path_config_source.path: needed; write the name of a file"}},
+      {"REST without a pace",
+       named("type: EDS eds_cluster_config { eds_config { api_config_source { api_type: REST "
+             "transport_api_version: V3 cluster_names: \"rest\" } } }"),
+       {"eds_cluster_config.eds_config.api_config_source.refresh_delay: needed by REST; write 5s"}},
       {"EDS of a URL",
        named(
            "type: EDS eds_cluster_config { service_name: \"xdstp://a/b\" eds_config { ads {} } }"),
