@@ -57,6 +57,7 @@ class Compiler {
       CompileSecrets(proto.static_resources(), out);
     }
     CompileDynamicResources(proto, options_, out, errors_);
+    CompileRuntime(proto, out);
     CheckStaticClusters(proto, errors_);
     out.proto_bytes = Bytes(proto);
   }
@@ -155,6 +156,18 @@ class Compiler {
         out.secrets.push_back(std::move(secret));
       }
     }
+  }
+
+  void CompileRuntime(const Proto& proto, Bootstrap& out) {
+    if (!proto.has_layered_runtime()) {
+      out.runtime_layers.push_back({.name = "admin"});
+      return;
+    }
+    const Scope scope(errors_, "layered_runtime");
+    CompileOptions options = options_;
+    options.sources = out.sources;
+    out.runtime_layers =
+        CompileLayeredRuntime(proto.layered_runtime(), out.node.cluster, options, errors_);
   }
 
   const BootstrapOverrides& overrides_;

@@ -15,6 +15,7 @@
 #include "config/compile.h"
 #include "config/config_source.h"
 #include "config/listener.h"
+#include "config/runtime_layers.h"
 #include "config/secret.h"
 
 namespace sluice::base {
@@ -45,6 +46,7 @@ struct Bootstrap {
   std::vector<StaticResource<Listener>> listeners;
   std::vector<StaticResource<Cluster>> clusters;
   std::vector<std::shared_ptr<const Secret>> secrets;
+  std::vector<RuntimeLayerConfig> runtime_layers;  // At least one: an admin layer when unset.
   std::optional<ApiSource> ads;
   std::optional<ConfigSource> lds, cds;
   std::shared_ptr<const KnownSources> sources;  // For the sources of dynamic resources.

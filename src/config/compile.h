@@ -22,8 +22,12 @@ class Message;
 }  // namespace google::protobuf
 namespace envoy::config::route::v3 {
 class RouteConfiguration;
+class ScopedRouteConfiguration;
 class VirtualHost;
 }  // namespace envoy::config::route::v3
+namespace envoy::config::core::v3 {
+class TypedExtensionConfig;
+}
 namespace envoy::config::listener::v3 {
 class Listener;
 }
@@ -70,6 +74,19 @@ std::shared_ptr<const Cluster> CompileCluster(const envoy::config::cluster::v3::
                                               base::FieldErrors& errors);
 std::shared_ptr<const Assignment> CompileAssignment(
     const envoy::config::endpoint::v3::ClusterLoadAssignment& proto, const CompileOptions& options,
+    base::FieldErrors& errors);
+
+// A resource of VHDS.
+std::shared_ptr<const VirtualHost> CompileDiscoveredHost(
+    const envoy::config::route::v3::VirtualHost& proto, const CompileOptions& options,
+    base::FieldErrors& errors);
+// Of SRDS, or inline (compile_scoped_routes.cc).
+std::shared_ptr<const RouteScope> CompileScope(
+    const envoy::config::route::v3::ScopedRouteConfiguration& proto, const CompileOptions& options,
+    base::FieldErrors& errors);
+// Of ECDS (compile_filter_discovery.cc).
+std::shared_ptr<const ExtensionConfig> CompileExtensionConfig(
+    const envoy::config::core::v3::TypedExtensionConfig& proto, const CompileOptions& options,
     base::FieldErrors& errors);
 
 // Checks certificates and keys with OpenSSL, no I/O (compile_tls.cc).

@@ -9,8 +9,10 @@
 #include "config/compile.h"
 #include "config/compile_access_log.h"
 #include "config/compile_config_source.h"
+#include "config/compile_filter_discovery.h"
 #include "config/compile_headers.h"
 #include "config/compile_replies.h"
+#include "config/compile_scoped_routes.h"
 #include "config/defaults.h"
 #include "config/extensions.h"
 #include "config/proto_values.h"
@@ -97,9 +99,10 @@ void CompileFilters(const Proto& proto, const CompileOptions& options, Hcm& out,
   for (int i = 0; i < proto.http_filters_size(); ++i) {
     const base::FieldErrors::Scope scope(errors, "http_filters", static_cast<std::size_t>(i));
     const hcmv3::HttpFilter& filter = proto.http_filters(i);
+    const bool discovered = filter.has_config_discovery();
     const Extension* extension =
         FindExtension(ExtensionCategory::kHttpFilter, filter.typed_config());
-    if (extension == nullptr && filter.is_optional()) continue;
+    if (extension == nullptr && !discovered && filter.is_optional()) continue;
     if (filter.name().empty()) errors.AddAt("name", "needed; write a name for the filter");
     if (!names.insert(filter.name()).second) {
       // typed_per_filter_config could not tell them apart.
@@ -111,6 +114,13 @@ void CompileFilters(const Proto& proto, const CompileOptions& options, Hcm& out,
       errors.AddAt("disabled", "not for the router, which every request needs; leave it out");
     }
     kept.emplace_back(i, terminal);
+    if (discovered) {
+      const base::FieldErrors::Scope config_scope(errors, "config_discovery");
+      auto discovery = CompileFilterDiscovery(filter.config_discovery(), options, errors);
+      out.filters.push_back(
+          {filter.name(), filter.disabled(), MissingFilter{}, std::move(discovery)});
+      continue;
+    }
     const base::FieldErrors::Scope config_scope(errors, "typed_config");
     if (extension == nullptr) {
       AddUnknownExtension(ExtensionCategory::kHttpFilter, filter.name(), filter.typed_config(),
@@ -145,8 +155,16 @@ void CompileRoutes(const Proto& proto, const CompileOptions& options, Hcm& out,
       out.rds_source = ConfigSourceRef(std::move(from));
       return;
     }
+    case Proto::kScopedRoutes: {
+      const base::FieldErrors::Scope scope(errors, "scoped_routes");
+      CompiledScopedRoutes scoped = CompileScopedRoutes(proto.scoped_routes(), options, errors);
+      out.scoped = std::move(scoped.routes);
+      out.rds_fetch_timeout_ms = scoped.tables.fetch_timeout_ms;
+      out.rds_source = ConfigSourceRef(std::move(scoped.tables));
+      return;
+    }
     case Proto::ROUTE_SPECIFIER_NOT_SET:
-      errors.Add("no routes; write rds or route_config");
+      errors.Add("no routes; write rds, route_config or scoped_routes");
       return;
     default:
       return;  // Refused by the field policy.

@@ -4,6 +4,7 @@
 
 #include "base/field_errors.h"
 #include "base/strings.h"
+#include "config/compile_config_source.h"
 #include "config/compile_headers.h"
 #include "config/compile_retry.h"
 #include "config/domain_index.h"
@@ -113,12 +114,31 @@ RouteTableFrame CompileRouteTableFrame(const ProtoTable& proto, const CompileOpt
   }
   table.validate_clusters =
       proto.has_validate_clusters() ? proto.validate_clusters().value() : options.is_static;
+  table.vhds = proto.has_vhds();
+  if (table.vhds) {
+    const Scope scope(errors, "vhds");
+    const Scope source(errors, "config_source");
+    ConfigSource from = CompileConfigSource(proto.vhds().config_source(), options, errors);
+    const auto* api = std::get_if<ApiSource>(&from.from);
+    if (std::holds_alternative<PathSource>(from.from) || (api != nullptr && !api->delta)) {
+      errors.Add("virtual hosts come in delta form only; use ads, or api_type DELTA_GRPC");
+    }
+    table.vhds_fetch_timeout_ms = from.fetch_timeout_ms;
+    table.vhds_source = ConfigSourceRef(std::move(from));
+  }
   table.per_filter = CompilePerFilter(proto.typed_per_filter_config(), options, errors);
   if (proto.has_max_direct_response_body_size_bytes()) {
     frame.limits.direct_body_bytes_max = proto.max_direct_response_body_size_bytes().value();
   }
   frame.limits.mirrors = CompileTableMirrors(proto, errors);
   return frame;
+}
+
+std::shared_ptr<const VirtualHost> CompileDiscoveredHost(const ProtoHost& proto,
+                                                         const CompileOptions& options,
+                                                         base::FieldErrors& errors) {
+  CheckMessage(proto, options, errors);
+  return CompileVirtualHost(proto, {}, options, errors);
 }
 
 std::shared_ptr<const RouteTable> CompileRouteTable(const ProtoTable& proto,

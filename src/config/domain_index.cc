@@ -32,6 +32,18 @@ std::uint32_t DomainIndex::Add(std::string_view domain, std::uint32_t virtual_ho
   return added ? kNone : entry->second;
 }
 
+bool DomainIndex::Has(std::string_view domain) const {
+  const auto has = [](const Wildcards& wildcards, std::string_view text) {
+    return std::any_of(wildcards.begin(), wildcards.end(), [&](const OfLength& w) {
+      return w.length == text.size() && w.hosts.contains(text);
+    });
+  };
+  if (domain == "*") return any_ != kNone;
+  if (domain.starts_with('*')) return has(suffixes_, domain.substr(1));
+  if (domain.ends_with('*')) return has(prefixes_, domain.substr(0, domain.size() - 1));
+  return exact_.contains(domain);
+}
+
 std::uint32_t DomainIndex::Find(std::string_view host) const {
   if (const auto found = exact_.find(host); found != exact_.end()) return found->second;
   for (const OfLength& wildcard : suffixes_) {
@@ -67,6 +79,26 @@ void IndexDomains(RouteTable& table, base::FieldErrors& errors) {
     }
   }
   table.index = std::move(index);
+}
+
+std::shared_ptr<const RouteTable> AddVirtualHosts(
+    const RouteTable& table, const std::vector<std::shared_ptr<const VirtualHost>>& hosts) {
+  auto out = std::make_shared<RouteTable>(table);
+  out->source = nullptr;  // The next version is compared with the table as it came.
+  auto index = std::make_shared<DomainIndex>();
+  out->virtual_hosts.clear();
+  const auto add = [&](const std::shared_ptr<const VirtualHost>& host) {
+    const bool taken = std::any_of(host->domains.begin(), host->domains.end(),
+                                   [&](const std::string& domain) { return index->Has(domain); });
+    if (taken) return;
+    const auto at = static_cast<std::uint32_t>(out->virtual_hosts.size());
+    for (const std::string& domain : host->domains) index->Add(domain, at);
+    out->virtual_hosts.push_back(host);
+  };
+  for (const auto& host : table.virtual_hosts) add(host);
+  for (const auto& host : hosts) add(host);
+  out->index = std::move(index);
+  return out;
 }
 
 }  // namespace sluice::config

@@ -26,6 +26,9 @@ class DomainIndex {
   // case; '*' only alone, first or last.
   std::uint32_t Add(std::string_view domain, std::uint32_t virtual_host);
 
+  // Whether Add() would find it taken.
+  bool Has(std::string_view domain) const;
+
   // Exact, then the longest suffix, then the longest prefix, then "*"; a wildcard stands for at
   // least one byte. REQUIRES: `host` is lower case.
   std::uint32_t Find(std::string_view host) const;

@@ -10,8 +10,8 @@ namespace {
 // Every member but the routes, which are compared by value. A member added to the struct does not
 // compile here until it is listed.
 auto Members(const HttpConnectionManager& hcm) {
-  const auto& [stat_prefix, rds_name, inline_routes, rds_source, rds_fetch_timeout_ms, filters,
-               access_logs, upgrades, codec, h1, h2, h2_keepalive, path, host, underscores,
+  const auto& [stat_prefix, rds_name, inline_routes, scoped, rds_source, rds_fetch_timeout_ms,
+               filters, access_logs, upgrades, codec, h1, h2, h2_keepalive, path, host, underscores,
                server_name, server_header, via, use_remote_address, xff_trusted_hops,
                skip_xff_append, append_x_forwarded_port, client_cert, generate_request_id,
                preserve_external_request_id, request_id_in_response, proxy_100_continue, scheme,
@@ -39,7 +39,8 @@ bool SameValue(const std::shared_ptr<const T>& a, const std::shared_ptr<const T>
 }  // namespace
 
 bool HttpConnectionManager::operator==(const HttpConnectionManager& other) const {
-  return Members(*this) == Members(other) && SameValue(inline_routes, other.inline_routes);
+  return Members(*this) == Members(other) && SameValue(inline_routes, other.inline_routes) &&
+         SameValue(scoped, other.scoped);
 }
 
 bool FilterChain::operator==(const FilterChain& other) const {

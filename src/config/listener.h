@@ -13,9 +13,11 @@
 #include "config/access_log.h"
 #include "config/config_source.h"
 #include "config/filter_chain_match.h"
+#include "config/filter_discovery.h"
 #include "config/http2.h"
 #include "config/proxy_protocol.h"
 #include "config/route.h"
+#include "config/scoped_routes.h"
 #include "config/tls.h"
 #include "http/authority.h"
 #include "http/h1_codec.h"
@@ -23,28 +25,6 @@
 #include "http/path.h"
 
 namespace sluice::config {
-
-struct RouterFilter {
-  bool suppress_envoy_headers = false;
-  bool operator==(const RouterFilter&) const = default;
-};
-struct CorsFilter {
-  bool operator==(const CorsFilter&) const = default;
-};
-
-struct HeaderMutationFilter {
-  MessageSteps steps;
-  bool most_specific_wins = false;
-  bool operator==(const HeaderMutationFilter&) const = default;
-};
-
-using HttpFilterConfig = std::variant<RouterFilter, CorsFilter, HeaderMutationFilter>;
-struct HttpFilter {
-  std::string name;
-  bool disabled = false;
-  HttpFilterConfig config;
-  bool operator==(const HttpFilter&) const = default;
-};
 
 // What a response made here becomes.
 struct ReplyMapper {
@@ -92,11 +72,12 @@ struct HttpConnectionManager {
   enum class Codec : std::uint8_t { kAuto, kHttp1, kHttp2 };
 
   std::string stat_prefix;
-  // One of these two.
+  // One of these three.
   std::string rds_name;                             // "": inline.
   std::shared_ptr<const RouteTable> inline_routes;  // Compared by value.
-  ConfigSourceRef rds_source;
-  std::uint64_t rds_fetch_timeout_ms = 15000;  // 0: wait for ever.
+  std::shared_ptr<const ScopedRoutes> scoped;       // Compared by value.
+  ConfigSourceRef rds_source;                       // Also of the tables that scopes name.
+  std::uint64_t rds_fetch_timeout_ms = 15000;       // 0: wait for ever.
 
   std::vector<HttpFilter> filters;  // The router is last.
   std::vector<AccessLog> access_logs;

@@ -14,11 +14,11 @@ auto Members(const VirtualHost& host) {
 
 auto Members(const RouteTable& table) {
   const auto& [name, virtual_hosts, mutations, internal_only_headers, most_specific_mutations_win,
-               ignore_port_in_host, ignore_path_parameters, host_header, validate_clusters,
-               per_filter, index, source] = table;
+               ignore_port_in_host, ignore_path_parameters, host_header, vhds, vhds_source,
+               vhds_fetch_timeout_ms, validate_clusters, per_filter, index, source] = table;
   return std::tie(name, mutations, internal_only_headers, most_specific_mutations_win,
-                  ignore_port_in_host, ignore_path_parameters, host_header, validate_clusters,
-                  per_filter);
+                  ignore_port_in_host, ignore_path_parameters, host_header, vhds, vhds_source,
+                  vhds_fetch_timeout_ms, validate_clusters, per_filter);
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/strings.h"
+#include "config/config_source.h"
 #include "config/format.h"
 #include "config/matchers.h"
 #include "config/retry_policy.h"
@@ -253,6 +254,9 @@ struct RouteTable {
   bool ignore_port_in_host = false;
   bool ignore_path_parameters = false;  // Paths match by what is before their first ';'.
   std::string host_header;              // Not "": hosts are found by this header instead.
+  bool vhds = false;  // More virtual hosts come over xDS; in a snapshot they are among the others.
+  ConfigSourceRef vhds_source;
+  std::uint64_t vhds_fetch_timeout_ms = 15'000;
   bool validate_clusters = false;  // A cluster that is not there is an error of the whole table.
   std::vector<NamedPerFilterConfig> per_filter;
   std::shared_ptr<const DomainIndex> index;        // Derived; not compared.
@@ -261,6 +265,10 @@ struct RouteTable {
 
   bool operator==(const RouteTable& other) const;  // Virtual hosts by value.
 };
+
+// `table` with `hosts` behind its own. Whose domains are taken is left out.
+std::shared_ptr<const RouteTable> AddVirtualHosts(
+    const RouteTable& table, const std::vector<std::shared_ptr<const VirtualHost>>& hosts);
 
 // Calls `visit` for each cluster that a route names, in order; the same name may come often.
 void VisitClusters(

@@ -76,10 +76,11 @@ class ShardedMap {
 struct Snapshot {
   std::uint64_t generation = 0;    // Counts publications; for logs and tests, not for decisions.
   ShardedMap<Listener> listeners;  // Warm ones only.
-  ShardedMap<RouteTable> route_tables;     // By RouteConfiguration name (RDS).
-  ShardedMap<Cluster> clusters;            // Warm ones only.
-  ShardedMap<Secret> secrets;              // By SDS name: static ones and delivered ones.
-  std::shared_ptr<const Runtime> runtime;  // Null: no layer has a value.
+  ShardedMap<RouteTable> route_tables;       // By RouteConfiguration name (RDS).
+  std::shared_ptr<const ScopeTable> scopes;  // Of SRDS; null: none arrived.
+  ShardedMap<Cluster> clusters;              // Warm ones only.
+  ShardedMap<Secret> secrets;                // By SDS name: static ones and delivered ones.
+  std::shared_ptr<const Runtime> runtime;    // Null: no layer has a value.
 };
 
 // Which names differ from the snapshot published before. What adopt() visits.
@@ -89,10 +90,11 @@ struct ChangeList {
   std::vector<std::string> clusters;
   std::vector<std::string> secrets;
   bool runtime = false;
+  bool scopes = false;
 
   bool empty() const {
     return listeners.empty() && route_tables.empty() && clusters.empty() && secrets.empty() &&
-           !runtime;
+           !runtime && !scopes;
   }
 };
 

@@ -33,6 +33,7 @@
 #include "envoy/config/listener/v3/listener_components.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
 #include "envoy/config/route/v3/route_components.pb.h"
+#include "envoy/config/route/v3/scoped_route.pb.h"
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
 #include "envoy/extensions/access_loggers/stream/v3/stream.pb.h"
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
@@ -64,6 +65,8 @@
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 #include "envoy/service/discovery/v3/discovery.pb.h"
+#include "envoy/service/runtime/v3/rtds.pb.h"
+#include "envoy/service/status/v3/csds.pb.h"
 #include "envoy/type/matcher/v3/regex.pb.h"
 #include "envoy/type/matcher/v3/string.pb.h"
 #include "envoy/type/v3/hash_policy.pb.h"
@@ -120,6 +123,7 @@ std::vector<const pb::Descriptor*> OneTypePerFile() {
       envoy::config::listener::v3::FilterChain::descriptor(),
       envoy::config::route::v3::RouteConfiguration::descriptor(),
       envoy::config::route::v3::Route::descriptor(),
+      envoy::config::route::v3::ScopedRouteConfiguration::descriptor(),
       envoy::extensions::access_loggers::file::v3::FileAccessLog::descriptor(),
       envoy::extensions::access_loggers::stream::v3::StdoutAccessLog::descriptor(),
       envoy::extensions::filters::http::cors::v3::Cors::descriptor(),
@@ -156,6 +160,8 @@ std::vector<const pb::Descriptor*> OneTypePerFile() {
       envoy::extensions::transport_sockets::tls::v3::UpstreamTlsContext::descriptor(),
       envoy::extensions::upstreams::http::v3::HttpProtocolOptions::descriptor(),
       envoy::service::discovery::v3::DiscoveryRequest::descriptor(),
+      envoy::service::runtime::v3::Runtime::descriptor(),
+      envoy::service::status::v3::ClientStatusRequest::descriptor(),
       envoy::type::matcher::v3::RegexMatcher::descriptor(),
       envoy::type::matcher::v3::StringMatcher::descriptor(),
       envoy::type::v3::HashPolicy::descriptor(),

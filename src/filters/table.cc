@@ -4,6 +4,7 @@
 
 #include "filters/cors.h"
 #include "filters/header_mutation.h"
+#include "filters/missing.h"
 
 namespace sluice::filters {
 namespace {
@@ -20,6 +21,9 @@ struct Make {
   }
   std::unique_ptr<Filter> operator()(const config::HeaderMutationFilter& config) const {
     return MakeHeaderMutationFilter(filter.name, config, context);
+  }
+  std::unique_ptr<Filter> operator()(const config::MissingFilter&) const {
+    return MakeMissingFilter(context);
   }
 };
 

@@ -35,6 +35,8 @@ enum class Scope : std::uint8_t {
   kSubscription,
   kControlPlane,
   kServer,
+  kRuntime,
+  kStateFile,
   kWorker,
   kAccessLog,
   kHttp2

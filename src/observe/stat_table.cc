@@ -77,6 +77,8 @@ SLUICE_ROWS(ClusterManagerStats, SLUICE_CLUSTER_MANAGER_STATS, );
 SLUICE_ROWS(SubscriptionStats, SLUICE_SUBSCRIPTION_STATS, );
 SLUICE_ROWS(ControlPlaneStats, SLUICE_CONTROL_PLANE_STATS, );
 SLUICE_ROWS(ServerStats, SLUICE_SERVER_STATS, );
+SLUICE_ROWS(RuntimeStats, SLUICE_RUNTIME_STATS, );
+SLUICE_ROWS(StateFileStats, SLUICE_STATE_FILE_STATS, );
 SLUICE_ROWS(WorkerStats, SLUICE_WORKER_STATS, );
 SLUICE_ROWS(AccessLogStats, SLUICE_ACCESS_LOG_STATS, );
 SLUICE_ROWS(Http2Stats, SLUICE_HTTP2_STATS, );
@@ -189,6 +191,8 @@ template const BlockType& BlockTypeFor<ClusterManagerStats>();
 template const BlockType& BlockTypeFor<SubscriptionStats>();
 template const BlockType& BlockTypeFor<ControlPlaneStats>();
 template const BlockType& BlockTypeFor<ServerStats>();
+template const BlockType& BlockTypeFor<RuntimeStats>();
+template const BlockType& BlockTypeFor<StateFileStats>();
 template const BlockType& BlockTypeFor<WorkerStats>();
 template const BlockType& BlockTypeFor<AccessLogStats>();
 template const BlockType& BlockTypeFor<Http2Stats>();
@@ -224,6 +228,10 @@ const BlockType& BlockTypeOf(Scope scope) {
       return kBlockType<ControlPlaneStats>;
     case Scope::kServer:
       return kBlockType<ServerStats>;
+    case Scope::kRuntime:
+      return kBlockType<RuntimeStats>;
+    case Scope::kStateFile:
+      return kBlockType<StateFileStats>;
     case Scope::kWorker:
       return kBlockType<WorkerStats>;
     case Scope::kAccessLog:
@@ -270,6 +278,10 @@ ScopeNames NamesOf(Scope scope, std::string_view name) {
       return fixed("control_plane.");
     case Scope::kServer:
       return fixed("server.");
+    case Scope::kRuntime:
+      return fixed("runtime.");
+    case Scope::kStateFile:
+      return fixed("state_file.");
     case Scope::kWorker:
       return fixed("worker.");
     case Scope::kAccessLog:

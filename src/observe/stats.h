@@ -118,7 +118,15 @@ namespace sluice::observe {
 #define SLUICE_SERVER_STATS(C, G, H)                                                              \
   G(uptime) G(live) G(state) G(concurrency) G(memory_allocated) G(memory_heap_size)               \
   G(memory_physical_size) G(total_connections) G(days_until_first_cert_expiring) G(version)   \
+  G(config_age_seconds)                                                                           \
   C(dynamic_unknown_fields) H(main_loop_lag_us) H(initialization_time_ms)
+
+#define SLUICE_RUNTIME_STATS(C, G, H)                                                             \
+  C(load_success) C(load_error) C(override_dir_exists) C(override_dir_not_exists)                 \
+  G(num_keys) G(num_layers) G(admin_overrides_active)
+
+// The file of --state-dir.
+#define SLUICE_STATE_FILE_STATS(C, G, H) C(loaded) C(rejected) C(written) C(write_failed)
 
 #define SLUICE_WORKER_STATS(C, G, H)                                                              \
   C(access_log_written) C(access_log_dropped) C(accept_paused) H(loop_lag_us) G(connections)      \
@@ -202,6 +210,12 @@ struct ControlPlaneStats {
 };
 struct ServerStats {
   SLUICE_SERVER_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)
+};
+struct RuntimeStats {
+  SLUICE_RUNTIME_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)
+};
+struct StateFileStats {
+  SLUICE_STATE_FILE_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)
 };
 struct WorkerStats {
   SLUICE_WORKER_STATS(SLUICE_CELL_C, SLUICE_CELL_G, SLUICE_CELL_H)

@@ -82,7 +82,9 @@ Exchange::Next Exchange::Prepare() {
   PrepareRequestFields(*http_, origin, context_.options().random, request_, info_);
   route_random_ = context_.options().random.Next();
 
-  if (http_->rds_name.empty()) {
+  if (http_->scoped != nullptr) {
+    levels_.table = config::FindScopedTable(*http_->scoped, pin_ ? &*pin_ : nullptr, request_);
+  } else if (http_->rds_name.empty()) {
     levels_.table = http_->inline_routes.get();
   } else if (pin_) {
     levels_.table = pin_->route_tables.Find(http_->rds_name);

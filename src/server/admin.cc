@@ -33,6 +33,9 @@ constexpr AdminParameter kConfigDumpParameters[] = {
     {"name_regex", "Dump only the currently loaded resources whose names match the regex"},
     {"include_eds", "Dump currently loaded configuration including EDS"},
 };
+constexpr AdminParameter kReadyParameters[] = {
+    {"verbose", "Also where the configuration comes from, how old it is, and what warms"},
+};
 constexpr AdminParameter kDrainParameters[] = {
     {"graceful", "Close connections as they can, stop listening after --drain-time-s"},
     {"skip_exit", "With graceful: go on listening"},
@@ -76,13 +79,17 @@ constexpr AdminCommand kCommands[] = {
     {"/metrics", false, "print server stats in prometheus format", &HandlePrometheus,
      kPrometheusParameters},
     {"/quitquitquit", true, "exit the server", &HandleQuit, {}},
-    {"/ready",
-     false,
-     "print server state, return 200 if LIVE, otherwise return 503",
-     &HandleReady,
-     {}},
+    {"/ready", false, "print server state, return 200 if LIVE, otherwise return 503", &HandleReady,
+     kReadyParameters},
     {"/reopen_logs", true, "reopen access logs", &HandleReopenLogs, {}},
     {"/reset_counters", true, "reset all counters to zero", &HandleResetCounters, {}},
+    {"/runtime", false, "print runtime values", &HandleRuntime, {}},
+    {"/runtime_modify",
+     true,
+     "Adds or modifies runtime values as passed in query parameters. To delete a previously added "
+     "key, use an empty string as the value",
+     &HandleRuntimeModify,
+     {}},
     {"/server_info", false, "print server version/status information", &HandleServerInfo, {}},
     {"/stats", false, "print server stats", &HandleStats, kStatsParameters},
     {"/stats/prometheus", false, "print server stats in prometheus format", &HandlePrometheus,

@@ -50,6 +50,7 @@ struct AdminSources {
   enum class Drain : std::uint8_t { kStop, kGraceful, kGracefulForEver };
   std::function<void(Drain how)> drain_listeners;
   std::function<void()> quit;
+  std::function<void(std::vector<std::pair<std::string, std::string>> values)> modify_runtime;
   std::function<void()> reopen_logs;
   // Admin's own block, of owner kAdminOwner: "server." gauges that are only known when somebody
   // asks. No other thread writes it.

@@ -21,17 +21,26 @@ constexpr std::size_t kPieceBytes = 48 * 1024;
 constexpr std::string_view kAdminType = "type.googleapis.com/envoy.admin.v3.";
 constexpr std::size_t kPatternBytesMax = 4096;
 
-enum class Dump : std::uint8_t { kBootstrap, kClusters, kEndpoints, kListeners, kRoutes };
+enum class Dump : std::uint8_t {
+  kBootstrap,
+  kClusters,
+  kEndpoints,
+  kListeners,
+  kScopedRoutes,
+  kRoutes,
+  kSecrets,
+  kEcds
+};
 
 struct DumpRow {
   std::string_view type;
   std::optional<ResourceType> resource;  // Whose version_info stands above the lists.
 };
-constexpr DumpRow kDumps[] = {{"BootstrapConfigDump", std::nullopt},
-                              {"ClustersConfigDump", ResourceType::kCluster},
-                              {"EndpointsConfigDump", std::nullopt},
-                              {"ListenersConfigDump", ResourceType::kListener},
-                              {"RoutesConfigDump", std::nullopt}};
+constexpr DumpRow kDumps[] = {
+    {"BootstrapConfigDump", std::nullopt},    {"ClustersConfigDump", ResourceType::kCluster},
+    {"EndpointsConfigDump", std::nullopt},    {"ListenersConfigDump", ResourceType::kListener},
+    {"ScopedRoutesConfigDump", std::nullopt}, {"RoutesConfigDump", std::nullopt},
+    {"SecretsConfigDump", std::nullopt},      {"EcdsConfigDump", std::nullopt}};
 
 // The repeated fields of the dump messages: what ?resource= may name.
 enum class List : std::uint8_t {
@@ -42,8 +51,12 @@ enum class List : std::uint8_t {
   kDynamicEndpoints,
   kStaticListeners,
   kDynamicListeners,
+  kScopedRoutes,
   kStaticRoutes,
-  kDynamicRoutes
+  kDynamicRoutes,
+  kActiveSecrets,
+  kWarmingSecrets,
+  kEcdsFilters
 };
 
 struct ListRow {
@@ -65,10 +78,16 @@ constexpr ListRow kLists[] = {
      ResourceType::kEndpoints},
     {"static_listeners", Dump::kListeners, "StaticListener", "listener", ResourceType::kListener},
     {"dynamic_listeners", Dump::kListeners, "DynamicListener", "listener", ResourceType::kListener},
+    {"dynamic_scoped_route_configs", Dump::kScopedRoutes, "DynamicScopedRouteConfigs",
+     "scoped_route_configs", ResourceType::kScopedRoutes},
     {"static_route_configs", Dump::kRoutes, "StaticRouteConfig", "route_config",
      ResourceType::kRoutes},
     {"dynamic_route_configs", Dump::kRoutes, "DynamicRouteConfig", "route_config",
      ResourceType::kRoutes},
+    {"dynamic_active_secrets", Dump::kSecrets, "DynamicSecret", "secret", ResourceType::kSecret},
+    {"dynamic_warming_secrets", Dump::kSecrets, "DynamicSecret", "secret", ResourceType::kSecret},
+    {"ecds_filters", Dump::kEcds, "EcdsFilterConfig", "ecds_filter",
+     ResourceType::kExtensionConfig},
 };
 const ListRow& RowOf(List list) { return kLists[static_cast<std::size_t>(list)]; }
 
@@ -152,6 +171,9 @@ class ConfigDump {
     GatherClusters();
     if (request_.endpoints) GatherEndpoints();
     GatherListeners();
+    // Of the kinds that few have, nothing is said where there is none.
+    GatherRare(Dump::kScopedRoutes, ResourceType::kScopedRoutes, List::kScopedRoutes,
+               List::kScopedRoutes);
     Begin(Dump::kRoutes);
     for (const auto& each : sources_.bootstrap.listeners) {
       Add(List::kStaticRoutes, {.static_bytes = &each.proto_bytes});
@@ -161,6 +183,21 @@ class ConfigDump {
     }
     for (const auto& record : Sorted(ResourceType::kRoutes)) {
       Add(List::kDynamicRoutes, {.name = record->name, .record = record});
+    }
+    GatherRare(Dump::kSecrets, ResourceType::kSecret, List::kActiveSecrets, List::kWarmingSecrets);
+    GatherRare(Dump::kEcds, ResourceType::kExtensionConfig, List::kEcdsFilters, List::kEcdsFilters);
+  }
+
+  // What never was good goes to the second list.
+  void GatherRare(Dump dump, ResourceType type, List good, List bad) {
+    const auto records = Sorted(type);
+    if (records.empty()) return;
+    Begin(dump);
+    for (const auto& record : records) {
+      if (record->bytes != nullptr) Add(good, {.name = record->name, .record = record});
+    }
+    for (const auto& record : records) {
+      if (record->bytes == nullptr) Add(bad, {.name = record->name, .record = record});
     }
   }
 
@@ -172,11 +209,10 @@ class ConfigDump {
     std::vector<std::shared_ptr<const ResourceRecord>> warming;
     for (const auto& record : Sorted(ResourceType::kCluster)) {
       // What never was good stands with the warming ones: it does not serve.
-      if (record->bytes == nullptr ||
-          std::ranges::find(xds_->warming_clusters, record->name) != xds_->warming_clusters.end()) {
-        warming.push_back(record);
-      } else {
-        Add(List::kActiveClusters, {.name = record->name, .record = record});
+      const auto& serving = record->live ? record : record->active;
+      if (!record->live || record->bytes == nullptr) warming.push_back(record);
+      if (serving != nullptr && serving->bytes != nullptr) {
+        Add(List::kActiveClusters, {.name = record->name, .record = serving});
       }
     }
     for (const auto& record : warming) {
@@ -245,6 +281,12 @@ class ConfigDump {
     }
   }
 
+  // Elements that carry their resource's name beside it.
+  static bool HasName(List list) {
+    return list == List::kActiveSecrets || list == List::kWarmingSecrets ||
+           list == List::kScopedRoutes;
+  }
+
   void BeginElement(List list) {
     const ListRow& row = RowOf(list);
     if (request_.only) {
@@ -268,8 +310,9 @@ class ConfigDump {
     if (*item.list == List::kDynamicListeners) {
       WriteListener(*item.record);
     } else if (item.record != nullptr) {
+      if (HasName(*item.list)) json_.Member("name", item.record->name);
       WriteState(*item.list, *item.record);
-      WriteError(*item.record);
+      WriteError(RowOf(*item.list).type, *item.record);
     } else if (item.cluster != nullptr) {
       json_.Key("endpoint_config");
       WriteHosts(*item.cluster);
@@ -289,6 +332,7 @@ class ConfigDump {
   void WriteState(List list, const ResourceRecord& record) {
     const ListRow& row = RowOf(list);
     if (record.bytes == nullptr) {  // Never was good: all that is known is its name.
+      if (HasName(list)) return;
       json_.OpenObject(row.value);
       json_.Member("@type", xds::TypeUrl(row.type));
       json_.Member(row.type == ResourceType::kEndpoints ? "cluster_name" : "name", record.name);
@@ -296,13 +340,27 @@ class ConfigDump {
       return;
     }
     json_.Member("version_info", record.version);
-    WriteResource(row, *record.bytes);
+    if (list == List::kScopedRoutes) {
+      json_.OpenList(row.value);
+      json_.BeginValue();
+      config::AppendAnyJson(xds::TypeUrl(row.type), *record.bytes, {.level = json_.level()},
+                            json_.out());
+      json_.Close();
+    } else {
+      WriteResource(row, *record.bytes);
+    }
     json_.Member("last_updated", Iso(record.updated));
   }
 
-  void WriteError(const ResourceRecord& record) {
+  void WriteError(ResourceType type, const ResourceRecord& record) {
     if (!record.error) return;
     json_.OpenObject("error_state");
+    if (record.error->bytes != nullptr) {
+      json_.Key("failed_configuration");
+      json_.BeginValue();
+      config::AppendAnyJson(xds::TypeUrl(type), *record.error->bytes, {.level = json_.level()},
+                            json_.out());
+    }
     json_.Member("last_update_attempt", Iso(record.error->when));
     json_.Member("details", record.error->details);
     json_.Member("version_info", record.error->version);
@@ -311,14 +369,18 @@ class ConfigDump {
 
   void WriteListener(const ResourceRecord& record) {
     json_.Member("name", record.name);
-    if (record.bytes != nullptr) {
-      const bool warming =
-          std::ranges::find(xds_->warming_listeners, record.name) != xds_->warming_listeners.end();
-      json_.OpenObject(warming ? "warming_state" : "active_state");
+    const ResourceRecord* serving = record.live ? &record : record.active.get();
+    if (serving != nullptr && serving->bytes != nullptr) {
+      json_.OpenObject("active_state");
+      WriteState(List::kDynamicListeners, *serving);
+      json_.Close();
+    }
+    if (!record.live && record.bytes != nullptr) {
+      json_.OpenObject("warming_state");
       WriteState(List::kDynamicListeners, record);
       json_.Close();
     }
-    WriteError(record);
+    WriteError(ResourceType::kListener, record);
   }
 
   void WriteInlineRoutes(const Item& item) {

@@ -73,6 +73,10 @@ web::WebResponse HandleConfigDump(AdminSources& sources, const web::WebRequest& 
 // admin_certs.cc
 web::WebResponse HandleCerts(AdminSources& sources, const web::WebRequest& request);
 
+// admin_runtime.cc
+web::WebResponse HandleRuntime(AdminSources& sources, const web::WebRequest& request);
+web::WebResponse HandleRuntimeModify(AdminSources& sources, const web::WebRequest& request);
+
 // admin_logging.cc
 web::WebResponse HandleLogging(AdminSources& sources, const web::WebRequest& request);
 
@@ -83,6 +87,10 @@ web::WebResponse HandleMemory(AdminSources& sources, const web::WebRequest& requ
 ServerState StateOf(const AdminSources& sources);
 // A sentence for each setting that gives up safety, for whoever reads /server_info.
 std::vector<std::string> InsecureSettings(const AdminSources& sources);
+// Since the control plane's configuration was accepted last; 0 when it never was.
+std::int64_t ConfigAgeSeconds(const AdminSources& sources);
+// One line about where the configuration that serves comes from.
+std::string ConfigOrigin(const AdminSources& sources);
 // "server." gauges, as of now.
 void UpdateServerGauges(AdminSources& sources);
 

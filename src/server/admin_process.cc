@@ -78,6 +78,7 @@ void WriteOptions(const Options& options, JsonWriter& json) {
   json.Member("defaults", options.defaults == config::Defaults::kSafe ? "safe" : "envoy");
   json.Member("admin_token_file", options.admin_token_file);
   json.Member("insecure_listen", options.insecure_listen);
+  json.Member("state_dir", options.state_dir);
   json.Member("shutdown_time", SecondsText(options.shutdown_time_s));
   json.Member("shutdown_grace", SecondsText(options.shutdown_grace_s));
   json.Close();
@@ -128,6 +129,7 @@ web::WebResponse HandleServerInfo(AdminSources& sources, const web::WebRequest&)
                           NodeBytes(sources.bootstrap.node), {.level = json.level()}, out);
   json.Member("uptime_current_epoch", uptime);
   json.Member("uptime_all_epochs", uptime);
+  json.Member("configuration", ConfigOrigin(sources));
   json.OpenList("insecure");
   for (const std::string& line : InsecureSettings(sources)) json.Text(line);
   json.Close();
@@ -152,6 +154,7 @@ void UpdateServerGauges(AdminSources& sources) {
   observe::ServerStats& stats = sources.stats;
   const ServerState state = StateOf(sources);
   stats.uptime.Set(UptimeSeconds(sources));
+  stats.config_age_seconds.Set(ConfigAgeSeconds(sources));
   stats.live.Set(state == ServerState::kLive ? 1 : 0);
   stats.state.Set(static_cast<std::int64_t>(state));
   stats.version.Set(kVersionMajor * 10'000 + kVersionMinor * 100 + kVersionPatch);

@@ -1,20 +1,58 @@
 // Commands that ask for or change the state of the process.
+#include <algorithm>
+
+#include "base/strings.h"
 #include "server/admin_handlers.h"
 
 namespace sluice::server {
 
-web::WebResponse HandleReady(AdminSources& sources, const web::WebRequest&) {
-  switch (StateOf(sources)) {
+namespace {
+
+std::string_view StateLine(ServerState state) {
+  switch (state) {
     case ServerState::kLive:
-      return AdminText("LIVE\n");
+      return "LIVE\n";
     case ServerState::kDraining:
-      return AdminText("DRAINING\n", 503);
+      return "DRAINING\n";
     case ServerState::kPreInitializing:
-      return AdminText("PRE_INITIALIZING\n", 503);
+      return "PRE_INITIALIZING\n";
     case ServerState::kInitializing:
-      return AdminText("INITIALIZING\n", 503);
+      return "INITIALIZING\n";
   }
-  return AdminText("", 500);
+  return "";
+}
+
+}  // namespace
+
+std::int64_t ConfigAgeSeconds(const AdminSources& sources) {
+  const std::shared_ptr<const XdsView> view = sources.xds();
+  if (view->accepted == base::WallTime()) return 0;
+  const auto age = sources.clock.WallNow() - view->accepted;
+  return std::max<std::int64_t>(std::chrono::duration_cast<base::seconds>(age).count(), 0);
+}
+
+std::string ConfigOrigin(const AdminSources& sources) {
+  const std::shared_ptr<const XdsView> view = sources.xds();
+  if (!sources.bootstrap.ads) return "configuration: the bootstrap's";
+  const std::string age = base::Cat(", accepted ", ConfigAgeSeconds(sources), " s ago");
+  if (view->restored) {
+    return base::Cat("configuration: stored", age, "; the control plane has not answered yet");
+  }
+  if (view->accepted == base::WallTime()) return "configuration: none yet";
+  return base::Cat("configuration: the control plane's", age,
+                   view->connected ? "" : "; the control plane is away");
+}
+
+web::WebResponse HandleReady(AdminSources& sources, const web::WebRequest& request) {
+  const ServerState state = StateOf(sources);
+  std::string text(StateLine(state));
+  if (request.Query("verbose")) {
+    base::Append(text, ConfigOrigin(sources), "\n");
+    const std::shared_ptr<const XdsView> view = sources.xds();
+    base::Append(text, "warming: ", view->warming_clusters.size(), " clusters, ",
+                 view->warming_listeners.size(), " listeners\n");
+  }
+  return AdminText(std::move(text), state == ServerState::kLive ? 200 : 503);
 }
 
 web::WebResponse HandleHealthcheckFail(AdminSources& sources, const web::WebRequest&) {
@@ -68,6 +106,7 @@ web::WebResponse HandleInitDump(AdminSources& sources, const web::WebRequest&) {
     for (const std::string& name : view->warming_listeners) {
       json.Text(base::Cat("listener ", name));
     }
+    for (const std::string& what : view->missing) json.Text(what);
     json.Close();
     json.Close();
     json.Close();

@@ -7,12 +7,15 @@
 #include "absl/hash/hash.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "server/state_keeper.h"
 #include "server/xds_sources.h"
 
 namespace sluice::server {
 namespace {
 
 using xds::ResourceType;
+
+constexpr std::size_t kMissingMax = 1000;  // Of /init_dump.
 
 std::set<std::string> NamesOf(const auto& resources) {
   std::set<std::string> names;
@@ -44,17 +47,35 @@ struct ConfigThread::State final : xds::ResponseHandler {
             observe::Scope::kClusterManager, "", kOwner)),
         listeners_stats(options.registry.Get<observe::ListenerManagerStats>(
             observe::Scope::kListenerManager, "", kOwner)),
+        runtime({loop,
+                 options.registry.Get<observe::RuntimeStats>(observe::Scope::kRuntime, "", kOwner),
+                 options.bootstrap.runtime_layers,
+                 [this] {
+                   assembler.SetRuntime(runtime.merged());
+                   Advance();
+                 }}),
+        keeper(
+            {loop, options.state_dir,
+             base::Cat(options.bootstrap.node.id, "\n", options.bootstrap.node.cluster),
+             options.registry.Get<observe::StateFileStats>(observe::Scope::kStateFile, "", kOwner),
+             [this] { return Collect(); }}),
         view(std::make_shared<XdsView>()) {
     warming.Set([](void* self) { static_cast<State*>(self)->Advance(); }, this);
   }
 
   void Begin();
   void StartListeners();
+  void StartRuntime();
   void CheckInitialized();
   bool Fetched(ResourceType type) const;
   void Subscribe();
+  void TakeRuntime(const xds::ApplyResult& result);
   void Advance();
   void PublishView();
+  void ViewReferences(XdsView& next);
+  std::string VersionOf(ResourceType type) const;
+  xds::SavedState Collect() const;
+  void Restore();
 
   // xds::ResponseHandler
   xds::Verdict OnResponse(const xds::Response& response) override;
@@ -71,7 +92,15 @@ struct ConfigThread::State final : xds::ResponseHandler {
   static constexpr unsigned kOwner = observe::Registry::kMainOwner - 1;
   observe::ClusterManagerStats& clusters_stats;
   observe::ListenerManagerStats& listeners_stats;
+  RuntimeLayers runtime;
+  StateKeeper keeper;
+  base::WallTime accepted;
+  bool restored = false;
   net::Timer warming;
+  std::array<std::uint64_t, xds::kResourceTypes.size()> told_generations{};
+  std::array<std::uint64_t, xds::kResourceTypes.size()> wanted_generations{};
+  std::array<std::shared_ptr<const std::set<std::string>>, xds::kResourceTypes.size()> wanted;
+  bool scopes_wanted = false;
   std::array<bool, xds::kResourceTypes.size()> fetched{};  // A response came.
   bool listeners_started = false;
   bool initialized = false;
@@ -84,6 +113,7 @@ struct ConfigThread::State final : xds::ResponseHandler {
 // ----------------------------------------------------------------------------------
 
 void ConfigThread::State::Begin() {
+  assembler.SetRuntime(runtime.merged());
   options.publish(assembler.Initial(loop.clock().Now()));
   if (options.make_transport) {
     sources = std::make_unique<XdsSources>(
@@ -92,11 +122,23 @@ void ConfigThread::State::Begin() {
                               PublishView();
                               CheckInitialized();
                             }});
+    StartRuntime();
+    Restore();
     if (options.bootstrap.cds) {
       sources->Subscribe(ResourceType::kCluster, *options.bootstrap.cds, "cluster_manager.cds.");
     }
   }
   Advance();
+}
+
+void ConfigThread::State::StartRuntime() {
+  std::vector<xds::Want> layers;
+  for (const config::RuntimeLayerConfig& layer : options.bootstrap.runtime_layers) {
+    if (layer.kind != config::RuntimeLayerConfig::Kind::kRtds) continue;
+    layers.push_back({layer.rtds_name, layer.source, base::Cat("runtime.", layer.name, "."),
+                      layer.fetch_timeout_ms});
+  }
+  assembler.WantRuntime(std::move(layers));
 }
 
 // Listeners wait for the first clusters, as in Envoy: routes should find what they name.
@@ -115,6 +157,12 @@ bool ConfigThread::State::Fetched(ResourceType type) const {
 
 void ConfigThread::State::CheckInitialized() {
   if (initialized) return;
+  const auto& layers = assembler.references();
+  for (const std::string& layer : layers.Names(ResourceType::kRuntime)) {
+    if (store.runtime().Find(layer) == nullptr && !sources->timed_out(ResourceType::kRuntime)) {
+      return;
+    }
+  }
   if (!Fetched(ResourceType::kCluster) || !assembler.WarmingClusters().empty()) return;
   StartListeners();
   if (!Fetched(ResourceType::kListener) || !assembler.WarmingListeners().empty()) return;
@@ -126,11 +174,14 @@ void ConfigThread::State::CheckInitialized() {
 // --------------------------------------------------------------------------------
 
 xds::Verdict ConfigThread::State::OnResponse(const xds::Response& response) {
-  const std::set<std::string> wanted = response.type == ResourceType::kEndpoints
-                                           ? assembler.WantedAssignments(store)
-                                           : assembler.WantedRoutes(store);
-  xds::ApplyResult result = store.Apply(response, wanted, loop.clock().WallNow());
+  xds::ApplyResult result = store.Apply(response, assembler.references(), loop.clock().WallNow());
   fetched[IndexOf(response.type)] = true;
+  if (!response.expired) {
+    accepted = loop.clock().WallNow();
+    restored = false;
+  }
+  // Also what was good beside what was refused, and a new version of what did not change.
+  keeper.Changed();
   if (response.expired) {
     SLUICE_LOG(kInfo, kConfig, response.removed.size(), " ", xds::ShortName(response.type),
                " resources are gone: their TTL has passed");
@@ -146,6 +197,7 @@ xds::Verdict ConfigThread::State::OnResponse(const xds::Response& response) {
                response.expired ? "its TTL has passed" : "", response.version);
   }
   assembler.OnApplied(response.type, result, store, loop.now());
+  if (response.type == ResourceType::kRuntime) TakeRuntime(result);
   Advance();
   xds::Verdict verdict{std::move(result.error), std::move(result.rejected),
                        std::move(result.changed)};
@@ -162,12 +214,31 @@ void ConfigThread::State::OnBadResponse(ResourceType type, std::string_view why)
 
 void ConfigThread::State::Subscribe() {
   if (sources == nullptr) return;
-  for (const ResourceType type : {ResourceType::kEndpoints, ResourceType::kRoutes}) {
-    const std::vector<xds::Want> wants = assembler.Wants(type, store);
-    std::set<std::string> names;
-    for (const xds::Want& want : wants) names.insert(want.name);
-    store.Retain(type, names);
-    sources->SetWanted(type, wants);
+  const xds::References& references = assembler.references();
+  for (const ResourceType type : xds::kResourceTypes) {
+    if (type == ResourceType::kCluster || type == ResourceType::kListener) continue;
+    std::uint64_t& told = told_generations[IndexOf(type)];
+    if (told == references.generation(type)) continue;
+    told = references.generation(type);
+    const std::vector<xds::Want> wants = references.Wants(type);
+    if (!xds::IsWildcard(type)) {
+      sources->SetWanted(type, wants);
+    } else if (!wants.empty() && !std::exchange(scopes_wanted, true)) {
+      const xds::Want& all = wants.front();
+      config::ConfigSource source;
+      if (!all.source.is_ads()) source = *all.source.source;
+      source.fetch_timeout_ms = all.fetch_timeout_ms;
+      sources->Subscribe(type, source, all.stats);
+    }
+  }
+}
+
+void ConfigThread::State::TakeRuntime(const xds::ApplyResult& result) {
+  for (const std::vector<std::string>* names : {&result.changed, &result.removed}) {
+    for (const std::string& name : *names) {
+      const auto* values = store.runtime().FindShared(name);
+      runtime.SetRtds(name, values == nullptr ? nullptr : *values);
+    }
   }
 }
 
@@ -202,10 +273,94 @@ void ConfigThread::State::PublishView() {
   clusters_stats.warming_clusters.Set(static_cast<std::int64_t>(next->warming_clusters.size()));
   listeners_stats.total_listeners_warming.Set(
       static_cast<std::int64_t>(next->warming_listeners.size()));
+  next->runtime = runtime.View();
+  next->accepted = accepted;
+  next->restored = restored;
+  ViewReferences(*next);
   next->connected = sources != nullptr && sources->connected();
   if (sources != nullptr) next->control_plane = sources->control_plane();
   const base::MutexLock lock(mutex);
   view = std::move(next);
+}
+
+void ConfigThread::State::ViewReferences(XdsView& next) {
+  for (const ResourceType type : xds::kResourceTypes) {
+    const std::size_t i = IndexOf(type);
+    const std::uint64_t generation = assembler.references().generation(type);
+    if (wanted_generations[i] != generation) {
+      wanted_generations[i] = generation;
+      wanted[i] = std::make_shared<const std::set<std::string>>(assembler.references().Names(type));
+    }
+    next.wanted[i] = wanted[i];
+  }
+  for (const std::string& name : next.warming_listeners) {
+    if (next.missing.size() >= kMissingMax) break;
+    for (const std::string& what : assembler.MissingOf(store, name)) {
+      next.missing.push_back(base::Cat("listener ", name, ": ", what));
+    }
+  }
+}
+
+// ---- headless survival
+// ------------------------------------------------------------------------------------
+
+std::string ConfigThread::State::VersionOf(ResourceType type) const {
+  const xds::DiscoveryClient* client = sources == nullptr ? nullptr : sources->client(type);
+  return client == nullptr ? "" : std::string(client->version(type));
+}
+
+xds::SavedState ConfigThread::State::Collect() const {
+  xds::SavedState state;
+  state.saved = accepted;
+  for (const ResourceType type : xds::kResourceTypes) {
+    xds::SavedType saved{type, std::string(VersionOf(type)), {}};
+    store.view().Of(type).ForEach([&](std::string_view, const auto& record) {
+      if (record->bytes == nullptr) return;
+      saved.resources.push_back({record->name, record->version, *record->bytes});
+    });
+    std::ranges::sort(saved.resources, {}, &xds::SavedResource::name);
+    state.types.push_back(std::move(saved));
+  }
+  return state;
+}
+
+// What refers comes before what it refers to, since nobody keeps what nobody wants.
+void ConfigThread::State::Restore() {
+  const std::optional<xds::SavedState> state = keeper.Load();
+  if (!state || sources == nullptr) return;
+  constexpr ResourceType kOrder[] = {
+      ResourceType::kCluster,      ResourceType::kEndpoints, ResourceType::kRuntime,
+      ResourceType::kListener,     ResourceType::kSecret,    ResourceType::kExtensionConfig,
+      ResourceType::kScopedRoutes, ResourceType::kRoutes,    ResourceType::kVirtualHosts};
+  std::size_t resources = 0;
+  for (const ResourceType type : kOrder) {
+    const auto saved = std::ranges::find(state->types, type, &xds::SavedType::type);
+    if (saved == state->types.end() || saved->resources.empty()) continue;
+    if (type == ResourceType::kCluster && !options.bootstrap.cds) continue;
+    if (type == ResourceType::kListener && !options.bootstrap.lds) continue;
+    xds::Response response{
+        .type = type, .version = saved->version, .control_plane = "", .resources = {}};
+    base::StringMap<std::string> versions;
+    for (const xds::SavedResource& each : saved->resources) {
+      response.resources.push_back({each.name, each.version, each.bytes});
+      versions[each.name] = each.version;
+    }
+    const xds::ApplyResult result =
+        store.Apply(response, assembler.references(), loop.clock().WallNow());
+    // Not accepted by this build: the control plane is asked for it again.
+    for (const xds::RejectedResource& bad : result.rejected) versions.erase(bad.name);
+    if (!result.error.empty()) SLUICE_LOG(kWarning, kConfig, "stored: ", result.error);
+    resources += versions.size();
+    sources->Restore(type, saved->version, std::move(versions));
+    assembler.OnApplied(type, result, store, loop.now());
+    if (type == ResourceType::kRuntime) TakeRuntime(result);
+  }
+  fetched.fill(true);
+  accepted = state->saved;
+  restored = true;
+  SLUICE_LOG(kInfo, kConfig, "serving the stored configuration, ", resources, " resources of ",
+             std::chrono::duration_cast<base::seconds>(loop.clock().WallNow() - accepted).count(),
+             " s ago, until the control plane answers");
 }
 
 ConfigThread::ConfigThread(Options options) : state_(std::make_unique<State>(std::move(options))) {}
@@ -217,6 +372,7 @@ void ConfigThread::Start() {
     pthread_setname_np(pthread_self(), "config");
     state->loop.Post([state] { state->Begin(); });
     state->loop.Run();
+    state->keeper.Flush();
     state->sources.reset();
   });
 }
@@ -228,6 +384,13 @@ void ConfigThread::Stop() {
 }
 
 net::Loop& ConfigThread::loop() { return state_->loop; }
+
+void ConfigThread::ModifyRuntime(std::vector<std::pair<std::string, std::string>> values) {
+  state_->loop.Post([state = state_.get(), values = std::move(values)] {
+    state->runtime.Modify(values);
+    state->PublishView();
+  });
+}
 
 std::shared_ptr<const XdsView> ConfigThread::View() const {
   const base::MutexLock lock(state_->mutex);

@@ -4,9 +4,11 @@
 // Started and joined by main. Nothing of it runs on main or a worker, so a 20 MB route table costs
 // them nothing. Also where configuration is freed that workers let go of.
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 
@@ -16,6 +18,7 @@
 #include "net/loop.h"
 #include "observe/registry.h"
 #include "server/event_log.h"
+#include "server/runtime_layers.h"
 #include "server/xds_transports.h"
 #include "xds/assemble.h"
 #include "xds/store.h"
@@ -28,8 +31,15 @@ struct XdsView {
   xds::StoreView store;
   std::vector<std::string> warming_clusters;
   std::vector<std::string> warming_listeners;
+  RuntimeView runtime;
   bool connected = false;
   std::string control_plane;
+  // Names that something refers to, by type; null: none. They may be here already.
+  std::array<std::shared_ptr<const std::set<std::string>>, xds::kResourceTypes.size()> wanted;
+  std::vector<std::string> missing;  // What warming listeners wait for.
+  // When the newest configuration of the control plane was accepted; the epoch: never.
+  base::WallTime accepted;
+  bool restored = false;  // What serves came from --state-dir; the control plane has not answered.
 };
 
 class ConfigThread {
@@ -46,6 +56,7 @@ class ConfigThread {
     // Runs on the config thread, once: the first configuration is complete (or timed out).
     std::function<void()> initialized;
     EventLog* events = nullptr;  // Null: one of its own.
+    std::string state_dir = {};  // "": nothing is kept.
   };
   explicit ConfigThread(Options options);
   ~ConfigThread();
@@ -54,6 +65,8 @@ class ConfigThread {
   // Joins; what is queued is destroyed.
   void Stop();
   net::Loop& loop();
+  // Any thread; /runtime_modify.
+  void ModifyRuntime(std::vector<std::pair<std::string, std::string>> values);
   // Any thread.
   std::shared_ptr<const XdsView> View() const;
 

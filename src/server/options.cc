@@ -22,6 +22,7 @@ struct Texts {
   std::string defaults = "safe";
   std::string log_level = "info";
   std::string component_log_level;
+  std::string csds_address;
   std::string drain_strategy = "gradual";
   std::uint64_t base_id = 0;
   std::uint32_t concurrency = 0;
@@ -62,6 +63,11 @@ void AddRunFlags(CLI::App& app, Options& options, Texts& texts) {
                  "Token that admin requests must bear; needed off loopback");
   app.add_flag("--insecure-listen", options.insecure_listen,
                "Let admin listen off loopback without a token");
+  app.add_option("--csds-address", texts.csds_address,
+                 "Where the client status service (gRPC) listens: IP:PORT or unix:PATH");
+  app.add_option("--state-dir", options.state_dir,
+                 "Directory for the last accepted configuration, secrets included: what is served "
+                 "while the control plane is away");
   app.add_option("--file-flush-interval-msec", options.file_flush_interval_ms,
                  "How long access-log lines may wait")
       ->capture_default_str();
@@ -79,6 +85,15 @@ void AddRunFlags(CLI::App& app, Options& options, Texts& texts) {
                  "After SIGTERM: accept for so long while /ready says 503")
       ->capture_default_str();
   app.add_flag("--version", texts.version, "Print the version and exit");
+}
+
+std::optional<base::Address> ParseAddress(std::string_view text) {
+  if (text.starts_with("unix:")) return base::Address::Unix(text.substr(5));
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  const std::optional<std::uint64_t> port = base::ParseUint(text.substr(colon + 1));
+  if (!port || *port > 65535) return std::nullopt;
+  return base::Address::ParseIp(text.substr(0, colon), static_cast<std::uint16_t>(*port));
 }
 
 std::string ParseComponentLevels(std::string_view text, Options& options) {
@@ -120,6 +135,13 @@ std::string Check(const Texts& texts, Options& options) {
   options.log_level = *level;
   if (options.config_path.empty() == options.config_yaml.empty()) {
     return "give one of -c FILE and --config-yaml TEXT";
+  }
+  if (!texts.csds_address.empty()) {
+    options.csds_address = ParseAddress(texts.csds_address);
+    if (!options.csds_address) {
+      return base::Cat("--csds-address: '", texts.csds_address,
+                       "' is neither IP:PORT nor unix:PATH");
+    }
   }
   if (texts.concurrency > 255) return "--concurrency: at most 255 workers";
   return ParseComponentLevels(texts.component_log_level, options);

@@ -3,10 +3,12 @@
 // envoy-behaviour.md 7.5. Values; parsed once on main.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/address.h"
 #include "base/log.h"
 #include "config/bootstrap.h"
 
@@ -32,7 +34,9 @@ struct Options {
   std::uint32_t file_flush_interval_ms = 10'000;
   std::uint32_t file_flush_min_size_kb = 64;
   std::uint32_t drain_time_s = 600;
-  bool drain_immediately = false;  // --drain-strategy immediate
+  std::string state_dir;  // Where the last accepted configuration is kept; "": nowhere.
+  std::optional<base::Address> csds_address;  // Where CSDS listens; unset: nowhere.
+  bool drain_immediately = false;             // --drain-strategy immediate
   std::uint32_t shutdown_time_s = 25;
   std::uint32_t shutdown_grace_s = 1;
   std::vector<std::string> command_line;

@@ -15,6 +15,7 @@
 #include "net/socket.h"
 #include "observe/log_writer.h"
 #include "server/config_thread.h"
+#include "server/csds.h"
 #include "server/publisher.h"
 #include "server/worker.h"
 #include "server/xds_transports.h"
@@ -92,6 +93,7 @@ struct Server::World {
   std::unique_ptr<Publisher> publisher;
   std::unique_ptr<ConfigThread> config_thread;
   std::unique_ptr<Admin> admin;
+  std::unique_ptr<Csds> csds;
   net::Timer grace, deadline, drain;
   std::atomic<ServerState> state{ServerState::kPreInitializing};
   std::atomic<bool> healthcheck_failed{false};
@@ -148,6 +150,7 @@ bool Server::Begin() {
   config.compile.sources = w.bootstrap->sources;
   config.make_transport = NewTransports(*w.bootstrap);
   config.events = &w.events;
+  config.state_dir = w.options.state_dir;
   config.publish = [&w](xds::Update update) {
     w.loop.Post([&w, update = std::move(update)] {
       const bool first = w.publisher->Current() == nullptr;
@@ -198,6 +201,7 @@ int Server::Run() {
                      [&w](bool fail) { w.healthcheck_failed = fail; },
                      [this](AdminSources::Drain how) { DrainListeners(how); },
                      [this, &w] { w.loop.Post([this] { BeginShutdown(false); }); },
+                     [&w](auto values) { w.config_thread->ModifyRuntime(std::move(values)); },
                      [this] { ReopenLogs(); },
                      w.registry.Get<observe::ServerStats>(observe::Scope::kServer, "", kAdminOwner),
                      w.log_writer,
@@ -217,11 +221,33 @@ int Server::Run() {
       std::ofstream(w.options.admin_address_path) << address->ToString();
     }
   }
+  if (!StartCsds()) {
+    w.exit_code = 1;
+    Finish();
+    return w.exit_code;
+  }
   w.state = ServerState::kInitializing;
   w.config_thread->Start();
   w.loop.Run();
   Finish();
   return w.exit_code;
+}
+
+bool Server::StartCsds() {
+  World& w = *world_;
+  if (!w.options.csds_address) return true;
+  w.csds = std::make_unique<Csds>(Csds::Options{
+      *w.options.csds_address, w.options.insecure_listen,
+      [&w, started = w.clock.WallNow()](std::string_view request) {
+        return AnswerClientStatus(request, *w.config_thread->View(), *w.bootstrap, started);
+      }});
+  const absl::StatusOr<base::Address> address = w.csds->Start();
+  if (!address.ok()) {
+    std::fprintf(stderr, "sluice: %s\n", std::string(base::MessageOf(address.status())).c_str());
+    return false;
+  }
+  SLUICE_LOG(kInfo, kMain, "client status service: ", address->ToString());
+  return true;
 }
 
 void Server::OnSignal(int signal) {
@@ -287,6 +313,7 @@ void Server::StopAccepting() {
 void Server::Finish() {
   World& w = *world_;
   if (w.admin != nullptr) w.admin->Stop();
+  w.csds.reset();
   for (const std::unique_ptr<Worker>& worker : w.workers) worker->Stop();
   w.workers.clear();
   w.config_thread->Stop();

@@ -27,6 +27,7 @@ class Server {
  private:
   struct World;
   bool Begin();
+  bool StartCsds();
   void OnSignal(int signal);
   void ReopenLogs();
   void DrainListeners(AdminSources::Drain how);

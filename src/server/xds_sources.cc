@@ -332,6 +332,7 @@ void XdsSources::ArmTimeouts() {
                " no response within the initial fetch timeout; going on without");
     options_.events.Add(Kind::kTimedOut, scope);
     timed_out_[IndexOf(ResourceType::kCluster)] |= scope == "cluster_manager.cds.";
+    timed_out_[IndexOf(ResourceType::kRuntime)] |= scope.starts_with("runtime.");
     timed_out_[IndexOf(ResourceType::kListener)] |= scope == "listener_manager.lds.";
   }
   if (const auto next = table_.NextTimeout()) {

@@ -1,20 +1,12 @@
 #include "xds/store.h"
 
+#include <algorithm>
+
 #include "base/field_errors.h"
-#include "base/log.h"
-#include "envoy/config/cluster/v3/cluster.pb.h"
-#include "envoy/config/endpoint/v3/endpoint.pb.h"
-#include "envoy/config/listener/v3/listener.pb.h"
+#include "base/strings.h"
 
 namespace sluice::xds {
 namespace {
-
-template <typename Proto>
-bool Parse(std::string_view bytes, Proto& proto, base::FieldErrors& errors) {
-  if (proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return true;
-  errors.Add(base::Cat("the bytes are no ", Proto::descriptor()->full_name()));
-  return false;
-}
 
 std::string_view NackPrefix(ResourceType type) {
   switch (type) {
@@ -26,9 +18,34 @@ std::string_view NackPrefix(ResourceType type) {
       return "Error adding/updating listener(s) ";
     case ResourceType::kRoutes:
       return "Error adding/updating route configuration(s) ";
-    default:
-      return "Error adding/updating ";
+    case ResourceType::kScopedRoutes:
+      return "Error adding/updating scoped route(s) ";
+    case ResourceType::kVirtualHosts:
+      return "Error adding/updating virtual host(s) ";
+    case ResourceType::kSecret:
+      return "Error adding/updating secret(s) ";
+    case ResourceType::kRuntime:
+      return "Error adding/updating runtime layer(s) ";
+    case ResourceType::kExtensionConfig:
+      return "Error adding/updating extension configuration(s) ";
   }
+  return "";
+}
+
+// Those whose version in the store may not be the one that serves.
+bool Warms(ResourceType type) {
+  return type == ResourceType::kCluster || type == ResourceType::kListener;
+}
+
+// The subscribed table that a resource of VHDS belongs to; "" when there is none.
+std::string_view TableOf(std::string_view resource, const References& wanted) {
+  for (std::size_t slash = resource.rfind('/'); slash != std::string_view::npos && slash > 0;
+       slash = resource.rfind('/', slash - 1)) {
+    if (wanted.Contains(ResourceType::kVirtualHosts, resource.substr(0, slash))) {
+      return resource.substr(0, slash);
+    }
+  }
+  return "";
 }
 
 }  // namespace
@@ -52,8 +69,9 @@ void Store::SetRecord(ResourceType type, std::string_view name,
   records.Set(name, std::move(record));
 }
 
-void Store::Reject(const Response& response, const std::string& name,
+void Store::Reject(const Response& response, const RawResource& resource,
                    const base::FieldErrors& errors, base::WallTime now) {
+  const std::string name(resource.name);
   std::string details = errors.Text();
   result_.rejected.push_back({name, errors.errors()});
   result_.error += result_.error.empty() ? NackPrefix(response.type) : ", ";
@@ -61,13 +79,15 @@ void Store::Reject(const Response& response, const std::string& name,
   ResourceRecord record;
   if (const ResourceRecord* old = view_.Of(response.type).Find(name)) record = *old;
   record.name = name;
-  record.error = ResourceRecord::Error{std::move(details), std::string(response.version), now};
+  record.error = ResourceRecord::Error{std::move(details), std::string(response.version), now,
+                                       std::make_shared<const std::string>(resource.bytes)};
+  if (record.bytes == nullptr) record.live = false;
   SetRecord(response.type, name, std::make_shared<const ResourceRecord>(std::move(record)));
 }
 
 template <typename T>
 void Store::ApplyOne(const Response& response, const RawResource& resource,
-                     config::ShardedMap<T>& values, const Compile<T>& compile, base::WallTime now) {
+                     config::ShardedMap<T>& values, base::WallTime now) {
   const std::string name(resource.name);
   const std::string_view bytes = resource.bytes;
   const bool first = seen_.insert(name).second;
@@ -75,7 +95,7 @@ void Store::ApplyOne(const Response& response, const RawResource& resource,
     if (first) {
       base::FieldErrors errors;
       errors.Add(base::Cat("duplicate resource ", base::Printable(name), " found"));
-      Reject(response, name, errors, now);
+      Reject(response, resource, errors, now);
     }
     return;
   }
@@ -92,18 +112,27 @@ void Store::ApplyOne(const Response& response, const RawResource& resource,
     return;
   }
   base::FieldErrors errors;
-  auto value = compile(bytes, previous == nullptr ? nullptr : previous->get(), errors);
+  auto value = Compile(
+      CompileInput<T>{bytes, previous == nullptr ? nullptr : previous->get(), options_, errors});
+  if (value != nullptr && errors.empty()) Check(response, *value, errors);
   if (!errors.empty() || value == nullptr) {
-    Reject(response, name, errors, now);
+    Reject(response, resource, errors, now);
     return;
   }
+  const bool same = previous != nullptr && **previous == *value;
   ResourceRecord record;
   record.name = name;
   record.version = resource.version;
   record.bytes = std::make_shared<const std::string>(bytes);
   record.updated = now;
+  if (Warms(response.type)) {
+    record.live = same && old->live;
+    if (old != nullptr) {
+      record.active = !same && old->live ? *view_.Of(response.type).FindShared(name) : old->active;
+    }
+  }
   SetRecord(response.type, name, std::make_shared<const ResourceRecord>(std::move(record)));
-  if (previous != nullptr && **previous == *value) {
+  if (same) {
     ++result_.unchanged;  // Other bytes, same meaning: nothing moves.
     return;
   }
@@ -126,6 +155,14 @@ void Store::RemoveGone(const Response& response, config::ShardedMap<T>& values) 
   }
 }
 
+template <typename T>
+void Store::RemoveNamed(const Response& response, config::ShardedMap<T>& values) {
+  for (const std::string_view name : response.removed) {
+    SetRecord(response.type, name, nullptr);
+    if (values.Erase(name)) result_.removed.emplace_back(name);
+  }
+}
+
 void Store::FindTwice(const Response& response) {
   seen_.clear();
   twice_.clear();
@@ -135,72 +172,133 @@ void Store::FindTwice(const Response& response) {
   seen_.clear();
 }
 
-ApplyResult Store::Apply(const Response& response, const std::set<std::string>& wanted,
-                         base::WallTime now) {
+template <typename T>
+void Store::Check(const Response&, const T&, base::FieldErrors&) const {}
+
+// A cluster that is not there, where the table asks for all of them to be.
+template <>
+void Store::Check(const Response&, const config::RouteTable& table,
+                  base::FieldErrors& errors) const {
+  if (table.validate_clusters) CheckClusters(table, errors);
+}
+
+// Two scopes with one key: which table would serve?
+template <>
+void Store::Check(const Response& response, const config::RouteScope& scope,
+                  base::FieldErrors& errors) const {
+  scopes_.ForEach([&](std::string_view name, const auto& other) {
+    if (other->key != scope.key || name == scope.name) return;
+    const bool handled = seen_.contains(name);
+    const bool named = std::ranges::any_of(response.resources,
+                                           [&](const auto& each) { return each.name == name; });
+    // What this response changes later, or takes away, is in nobody's way.
+    if (!handled && (named || response.whole)) return;
+    errors.AddAt("key", base::Cat("scope key conflict found, first scope is '",
+                                  base::Printable(name), "', second scope is '",
+                                  base::Printable(scope.name), "'; give each its own key"));
+  });
+}
+
+void Store::ApplyByType(const Response& response, const RawResource& resource, base::WallTime now) {
+  const std::string name(resource.name);
+  switch (response.type) {
+    case ResourceType::kCluster:
+      if (!static_clusters_.contains(name)) ApplyOne(response, resource, clusters_, now);
+      return;
+    case ResourceType::kEndpoints:
+      return ApplyOne(response, resource, assignments_, now);
+    case ResourceType::kListener:
+      if (!static_listeners_.contains(name)) ApplyOne(response, resource, listeners_, now);
+      return;
+    case ResourceType::kRoutes:
+      return ApplyOne(response, resource, routes_, now);
+    case ResourceType::kScopedRoutes:
+      return ApplyOne(response, resource, scopes_, now);
+    case ResourceType::kVirtualHosts:
+      return ApplyOne(response, resource, virtual_hosts_, now);
+    case ResourceType::kRuntime:
+      return ApplyOne(response, resource, runtime_, now);
+    case ResourceType::kExtensionConfig:
+      return ApplyOne(response, resource, extension_configs_, now);
+    case ResourceType::kSecret:
+      return;
+  }
+}
+
+ApplyResult Store::Apply(const Response& response, const References& wanted, base::WallTime now) {
   result_ = {};
-  const config::CompileOptions& options = options_;
   FindTwice(response);
   for (const RawResource& resource : response.resources) {
-    if (!IsWildcard(response.type)) {
-      // Bytes without a name go on, to be refused aloud.
-      if (!resource.name.empty() && !wanted.contains(std::string(resource.name))) continue;
-    }
-    switch (response.type) {
-      case ResourceType::kCluster:
-        if (static_clusters_.contains(std::string(resource.name))) break;
-        ApplyOne<config::Cluster>(
-            response, resource, clusters_,
-            [&](std::string_view bytes, const auto*, base::FieldErrors& errors) {
-              envoy::config::cluster::v3::Cluster proto;
-              if (!Parse(bytes, proto, errors)) return std::shared_ptr<const config::Cluster>();
-              auto cluster = config::CompileCluster(proto, options, errors);
-              return cluster;
-            },
-            now);
-        break;
-      case ResourceType::kEndpoints:
-        ApplyOne<config::Assignment>(
-            response, resource, assignments_,
-            [&](std::string_view bytes, const auto*, base::FieldErrors& errors) {
-              envoy::config::endpoint::v3::ClusterLoadAssignment proto;
-              if (!Parse(bytes, proto, errors)) return std::shared_ptr<const config::Assignment>();
-              return config::CompileAssignment(proto, options, errors);
-            },
-            now);
-        break;
-      case ResourceType::kListener:
-        if (static_listeners_.contains(std::string(resource.name))) break;
-        ApplyOne<config::Listener>(
-            response, resource, listeners_,
-            [&](std::string_view bytes, const auto*, base::FieldErrors& errors) {
-              envoy::config::listener::v3::Listener proto;
-              if (!Parse(bytes, proto, errors)) return std::shared_ptr<const config::Listener>();
-              return config::CompileListener(proto, options, errors);
-            },
-            now);
-        break;
-      case ResourceType::kRoutes:
-        ApplyOne<config::RouteTable>(
-            response, resource, routes_,
-            [&](std::string_view bytes, const config::RouteTable* previous,
-                base::FieldErrors& errors) {
-              auto table = config::CompileRouteTableBytes(bytes, previous, options, errors);
-              if (table != nullptr && table->validate_clusters) CheckClusters(*table, errors);
-              return table;
-            },
-            now);
-        break;
-      default:
-        break;  // Nobody subscribes to the others yet.
-    }
+    // Bytes without a name go on, to be refused aloud.
+    const bool known =
+        IsWildcard(response.type) || resource.name.empty() ||
+        (IsNamespaced(response.type) ? !TableOf(resource.name, wanted).empty()
+                                     : wanted.Contains(response.type, resource.name));
+    if (known) ApplyByType(response, resource, now);
   }
   // What is asked for by name keeps its last good version, whatever the server says.
   if (response.type == ResourceType::kCluster) RemoveGone(response, clusters_);
   if (response.type == ResourceType::kListener) RemoveGone(response, listeners_);
+  if (response.type == ResourceType::kScopedRoutes) RemoveGone(response, scopes_);
+  if (response.type == ResourceType::kRuntime) RemoveNamed(response, runtime_);
+  if (response.type == ResourceType::kVirtualHosts) {
+    RemoveNamed(response, virtual_hosts_);
+    UpdateHosts(wanted);
+  }
   if (result_.error.empty() && !response.expired) {
     view_.versions[static_cast<std::size_t>(response.type)] = response.version;
   }
   return std::move(result_);
+}
+
+// From names of hosts to names of tables: those are what changes.
+void Store::UpdateHosts(const References& wanted) {
+  std::set<std::string> tables;
+  for (const std::string& name : wanted.Names(ResourceType::kVirtualHosts)) {
+    if (hosts_.try_emplace(name).second) tables.insert(name);  // Answered, perhaps with nothing.
+  }
+  for (const std::vector<std::string>* names : {&result_.changed, &result_.removed}) {
+    for (const std::string& name : *names) {
+      const std::string table(TableOf(name, wanted));
+      if (table.empty()) continue;
+      tables.insert(table);
+      if (const auto* host = virtual_hosts_.FindShared(name)) {
+        hosts_[table][name] = *host;
+      } else {
+        hosts_[table].erase(name);
+      }
+    }
+  }
+  result_.changed.assign(tables.begin(), tables.end());
+  result_.removed.clear();
+}
+
+void Store::MarkLive(ResourceType type, const std::string& name) {
+  const ResourceRecord* old = view_.Of(type).Find(name);
+  if (old == nullptr || (old->live && old->active == nullptr) || old->bytes == nullptr) return;
+  ResourceRecord record = *old;
+  record.live = true;
+  record.active = nullptr;
+  SetRecord(type, name, std::make_shared<const ResourceRecord>(std::move(record)));
+}
+
+void Store::Forget(ResourceType type, const std::string& name) {
+  if (IsWildcard(type)) return;
+  if (type == ResourceType::kVirtualHosts) {
+    const auto it = hosts_.find(name);
+    if (it == hosts_.end()) return;
+    for (const auto& [host, value] : it->second) {
+      virtual_hosts_.Erase(host);
+      SetRecord(type, host, nullptr);
+    }
+    hosts_.erase(it);
+    return;
+  }
+  SetRecord(type, name, nullptr);
+  if (type == ResourceType::kEndpoints) assignments_.Erase(name);
+  if (type == ResourceType::kRoutes) routes_.Erase(name);
+  if (type == ResourceType::kRuntime) runtime_.Erase(name);
+  if (type == ResourceType::kExtensionConfig) extension_configs_.Erase(name);
 }
 
 void Store::CheckClusters(const config::RouteTable& table, base::FieldErrors& errors) const {
@@ -211,18 +309,6 @@ void Store::CheckClusters(const config::RouteTable& table, base::FieldErrors& er
                          base::Printable(route.name), "': unknown cluster '", base::Printable(name),
                          "'"));
   });
-}
-
-void Store::Retain(ResourceType type, const std::set<std::string>& names) {
-  std::vector<std::string> gone;
-  view_.Of(type).ForEach([&](std::string_view name, const auto&) {
-    if (!names.contains(std::string(name))) gone.emplace_back(name);
-  });
-  for (const std::string& name : gone) {
-    SetRecord(type, name, nullptr);
-    if (type == ResourceType::kEndpoints) assignments_.Erase(name);
-    if (type == ResourceType::kRoutes) routes_.Erase(name);
-  }
 }
 
 }  // namespace sluice::xds

@@ -24,8 +24,9 @@ bool IsJson(const std::string& text) {
 }
 
 TEST_F(AdminCommands, OnlyPostMutates) {
-  for (const std::string_view path : {"/drain_listeners", "/healthcheck/fail", "/healthcheck/ok",
-                                      "/quitquitquit", "/reopen_logs", "/reset_counters"}) {
+  for (const std::string_view path :
+       {"/drain_listeners", "/healthcheck/fail", "/healthcheck/ok", "/quitquitquit", "/reopen_logs",
+        "/reset_counters", "/runtime_modify"}) {
     const Answer answer = Ask(path);
     EXPECT_EQ(answer.status, 405U) << path;
     EXPECT_EQ(answer.allow, "POST") << path;
@@ -292,6 +293,35 @@ TEST_F(AdminLogging, BadChangesChangeNothing) {
     EXPECT_THAT(answer.body, AllOf(HasSubstr(text), HasSubstr("usage: /logging?"))) << query;
   }
   EXPECT_THAT(Body("/logging"), Not(HasSubstr("debug")));
+}
+
+TEST_F(AdminCommands, RuntimeShowsEveryLayerAndWhatWins) {
+  const auto layer = [](std::initializer_list<std::pair<std::string, std::string>> values) {
+    auto out = std::make_shared<config::Runtime::Values>();
+    for (const auto& [key, text] : values) (*out)[key] = config::ParseRuntimeText(text);
+    return out;
+  };
+  xds->runtime.layers = {"static", "admin"};
+  xds->runtime.values = {layer({{"a", "1"}, {"b", "x"}}), layer({{"a", "2"}})};
+  xds->runtime.merged =
+      std::make_shared<config::Runtime>(config::MergeRuntime(xds->runtime.values));
+  const std::string body = Body("/runtime");
+  EXPECT_TRUE(IsJson(body));
+  std::string tight = body;
+  std::erase_if(tight, [](char c) { return c == ' ' || c == '\n'; });
+  EXPECT_EQ(tight,
+            R"({"layers":["static","admin"],"entries":{"a":{"final_value":"2",)"
+            R"("layer_values":["1","2"]},"b":{"final_value":"x","layer_values":["x",""]}}})");
+}
+
+TEST_F(AdminCommands, RuntimeIsModifiedWhereThereIsAnAdminLayer) {
+  EXPECT_EQ(Ask("/runtime_modify?a=1", "POST").status, 503U);
+  bootstrap.runtime_layers.push_back({.name = "admin"});
+  EXPECT_EQ(Ask("/runtime_modify", "POST").status, 400U);
+  EXPECT_EQ(Ask("/runtime_modify?=1", "POST").status, 400U);
+  EXPECT_EQ(commands, "");
+  EXPECT_EQ(Ask("/runtime_modify?a=1&b=", "POST").body, "OK\n");
+  EXPECT_EQ(commands, "a=1 b= ");
 }
 
 }  // namespace

@@ -3,9 +3,12 @@
 
 #include "base/strings.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
+#include "envoy/config/core/v3/extension.pb.h"
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
+#include "envoy/config/route/v3/scoped_route.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
 #include "google/protobuf/struct.pb.h"
 #include "google/protobuf/util/json_util.h"
 #include "harness/certificates.h"
@@ -57,7 +60,7 @@ class AdminConfigDump : public AdminFixture {
     xds->store.versions[static_cast<std::size_t>(type)] = std::move(version);
   }
   static xds::ResourceRecord::Error Error(base::WallTime when) {
-    return {"connect_timeout: must be above 0", "v2", when};
+    return {"connect_timeout: must be above 0", "v2", when, nullptr};
   }
 
   void Fill() {
@@ -65,11 +68,13 @@ class AdminConfigDump : public AdminFixture {
     for (const std::string name : {"b", "a", "slow"}) {
       envoy::config::cluster::v3::Cluster cluster;
       cluster.set_name(name);
-      Add(ResourceType::kCluster, Record(name, cluster.SerializeAsString()));
+      xds::ResourceRecord record = Record(name, cluster.SerializeAsString());
+      record.live = name != "slow";
+      Add(ResourceType::kCluster, record);
     }
-    xds->warming_clusters = {"slow"};
     xds::ResourceRecord bad;
     bad.name = "never";
+    bad.live = false;
     bad.error = Error(clock.WallNow());
     Add(ResourceType::kCluster, bad);
     SetVersion(ResourceType::kCluster, "v2");
@@ -82,8 +87,9 @@ class AdminConfigDump : public AdminFixture {
     edge.error = Error(clock.WallNow());
     Add(ResourceType::kListener, edge);
     listener.set_name("waiting");
-    Add(ResourceType::kListener, Record("waiting", listener.SerializeAsString()));
-    xds->warming_listeners = {"waiting"};
+    xds::ResourceRecord waiting = Record("waiting", listener.SerializeAsString());
+    waiting.live = false;
+    Add(ResourceType::kListener, waiting);
     SetVersion(ResourceType::kListener, "v1");
     envoy::config::route::v3::RouteConfiguration routes;
     routes.set_name("table");
@@ -104,6 +110,54 @@ class AdminConfigDump : public AdminFixture {
 TEST_F(AdminConfigDump, WholeDump) {
   Fill();
   ExpectGolden("config_dump.json", Dump("?include_eds"));
+}
+
+TEST_F(AdminConfigDump, WhatWarmsStandsBesideWhatServesAndWhatWasRefusedIsShown) {
+  envoy::config::listener::v3::Listener listener;
+  listener.set_name("edge");
+  listener.set_stat_prefix("old");
+  const xds::ResourceRecord old = Record("edge", listener.SerializeAsString());
+  listener.set_stat_prefix("new");
+  xds::ResourceRecord record = Record("edge", listener.SerializeAsString());
+  record.version = "v2";
+  record.live = false;
+  record.active = std::make_shared<const xds::ResourceRecord>(old);
+  listener.set_stat_prefix("refused");
+  record.error = Error(clock.WallNow());
+  record.error->bytes = std::make_shared<const std::string>(listener.SerializeAsString());
+  Add(ResourceType::kListener, record);
+  const std::string dump = Dump("?resource=dynamic_listeners");
+  const std::size_t active = dump.find("active_state");
+  const std::size_t warming = dump.find("warming_state");
+  const std::size_t failed = dump.find("failed_configuration");
+  ASSERT_NE(active, std::string::npos);
+  EXPECT_LT(active, dump.find("\"old\""));
+  EXPECT_LT(dump.find("\"old\""), warming);
+  EXPECT_LT(warming, dump.find("\"new\""));
+  EXPECT_LT(dump.find("\"new\""), failed);
+  EXPECT_LT(failed, dump.find("\"refused\""));
+  EXPECT_LT(dump.find("\"refused\""), dump.find("last_update_attempt"));
+}
+
+TEST_F(AdminConfigDump, ScopesSecretsAndFilterConfigurations) {
+  envoy::config::route::v3::ScopedRouteConfiguration scope;
+  scope.set_name("red");
+  Add(ResourceType::kScopedRoutes, Record("red", scope.SerializeAsString()));
+  envoy::extensions::transport_sockets::tls::v3::Secret secret;
+  secret.set_name("cert");
+  secret.mutable_tls_certificate()->mutable_private_key()->set_inline_string("PRIVATE KEY");
+  Add(ResourceType::kSecret, Record("cert", secret.SerializeAsString()));
+  envoy::config::core::v3::TypedExtensionConfig filter;
+  filter.set_name("ext");
+  Add(ResourceType::kExtensionConfig, Record("ext", filter.SerializeAsString()));
+  const std::string dump = Dump("");
+  EXPECT_THAT(dump, HasSubstr("envoy.admin.v3.ScopedRoutesConfigDump"));
+  EXPECT_THAT(dump, HasSubstr("envoy.admin.v3.SecretsConfigDump"));
+  EXPECT_THAT(dump, HasSubstr("envoy.admin.v3.EcdsConfigDump"));
+  EXPECT_THAT(dump, HasSubstr("[redacted]"));
+  EXPECT_THAT(dump, Not(HasSubstr("PRIVATE KEY")));
+  EXPECT_THAT(Dump("?resource=dynamic_active_secrets"), HasSubstr("\"name\": \"cert\""));
+  EXPECT_THAT(Dump("?resource=ecds_filters&name_regex=other"), Not(HasSubstr("ext")));
 }
 
 TEST_F(AdminConfigDump, EndpointsOnlyWhenAskedFor) {

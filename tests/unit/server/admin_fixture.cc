@@ -29,6 +29,11 @@ AdminFixture::AdminFixture()
                 commands += kNames[static_cast<std::size_t>(how)];
               },
               [this] { commands += "quit "; },
+              [this](const auto& values) {
+                for (const auto& [key, value] : values) {
+                  base::Append(commands, key, "=", value, " ");
+                }
+              },
               [this] { commands += "reopen "; },
               registry.Get<observe::ServerStats>(observe::Scope::kServer, "", kAdminOwner),
               log_writer,

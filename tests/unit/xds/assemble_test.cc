@@ -87,12 +87,12 @@ class AssembleTest : public testing::Test {
     for (const std::string& bytes : resources) {
       response.resources.push_back({PeekName(bytes), version, bytes});
     }
-    const std::set<std::string> wanted = type == ResourceType::kEndpoints
-                                             ? assembler_.WantedAssignments(store_)
-                                             : assembler_.WantedRoutes(store_);
-    result_ = store_.Apply(response, wanted, base::WallTime());
+    result_ = store_.Apply(response, assembler_.references(), base::WallTime());
     assembler_.OnApplied(type, result_, store_, now_);
     return assembler_.Take(store_, now_);
+  }
+  std::set<std::string> Wanted(ResourceType type) const {
+    return assembler_.references().Names(type);
   }
   void Sleep(int seconds) { now_ += base::seconds(seconds); }
 
@@ -107,7 +107,7 @@ TEST_F(AssembleTest, AClusterWarmsUntilItsEndpointsCome) {
   EXPECT_EQ(result_.error, "");
   EXPECT_TRUE(update.empty());
   EXPECT_EQ(assembler_.WarmingClusters(), std::vector<std::string>{"a"});
-  EXPECT_EQ(assembler_.WantedAssignments(store_), std::set<std::string>{"a"});
+  EXPECT_EQ(Wanted(ResourceType::kEndpoints), std::set<std::string>{"a"});
   update = Apply(ResourceType::kEndpoints, {AssignmentBytes("a", 80)});
   EXPECT_EQ(update.changes.clusters, std::vector<std::string>{"a"});
   ASSERT_EQ(update.assignments.size(), 1U);
@@ -127,6 +127,46 @@ TEST_F(AssembleTest, WithoutEndpointsItGoesLiveEmptyAfterTheTimeout) {
   EXPECT_TRUE(update.assignments[0].second->endpoints.empty());
   EXPECT_EQ(assembler_.TakeFetchTimeouts(), 1U);
   EXPECT_FALSE(assembler_.NextDeadline().has_value());
+}
+
+TEST_F(AssembleTest, NoTimeoutEmptiesAServingCluster) {
+  Apply(ResourceType::kCluster, {ClusterBytes("a")});
+  Apply(ResourceType::kEndpoints, {AssignmentBytes("a", 80)});
+  envoy::config::cluster::v3::Cluster other;
+  other.ParseFromString(ClusterBytes("a"));
+  other.mutable_eds_cluster_config()->set_service_name("elsewhere");
+  EXPECT_TRUE(Apply(ResourceType::kCluster, {other.SerializeAsString()}).empty());
+  EXPECT_EQ(Wanted(ResourceType::kEndpoints), (std::set<std::string>{"a", "elsewhere"}));
+  Sleep(16);
+  EXPECT_TRUE(assembler_.Take(store_, now_).empty());
+  EXPECT_EQ(assembler_.TakeFetchTimeouts(), 1U);
+  EXPECT_FALSE(assembler_.NextDeadline().has_value());
+  // What the version that serves gets still counts.
+  EXPECT_EQ(Apply(ResourceType::kEndpoints, {AssignmentBytes("a", 81)}).assignments.size(), 1U);
+  const Update update = Apply(ResourceType::kEndpoints, {AssignmentBytes("elsewhere", 82)});
+  EXPECT_EQ(update.changes.clusters, std::vector<std::string>{"a"});
+  ASSERT_EQ(update.assignments.size(), 1U);
+  EXPECT_EQ(update.assignments[0].second->endpoints[0].address.port(), 82);
+  EXPECT_EQ(Wanted(ResourceType::kEndpoints), std::set<std::string>{"elsewhere"});
+  EXPECT_EQ(store_.assignments().Find("a"), nullptr);
+}
+
+TEST_F(AssembleTest, TheRecordTellsWhatWarmsAndWhatServes) {
+  Apply(ResourceType::kListener, {ListenerBytes("l", "r1")}, "v1");
+  const auto record = [&] { return store_.view().Of(ResourceType::kListener).Find("l"); };
+  EXPECT_FALSE(record()->live);
+  EXPECT_EQ(record()->active, nullptr);
+  Apply(ResourceType::kRoutes, {RoutesBytes("r1", "a")});
+  EXPECT_TRUE(record()->live);
+  Apply(ResourceType::kListener, {ListenerBytes("l", "r2")}, "v2");
+  Apply(ResourceType::kListener, {ListenerBytes("l", "r3")}, "v3");
+  EXPECT_FALSE(record()->live);
+  EXPECT_EQ(record()->version, "v3");
+  ASSERT_NE(record()->active, nullptr);
+  EXPECT_EQ(record()->active->version, "v1");
+  Apply(ResourceType::kRoutes, {RoutesBytes("r3", "a")});
+  EXPECT_TRUE(record()->live);
+  EXPECT_EQ(record()->active, nullptr);
 }
 
 TEST_F(AssembleTest, AnUpdatedClusterStartsWithTheEndpointsItKnows) {
@@ -160,16 +200,16 @@ TEST_F(AssembleTest, EqualResourcesAreNoUpdate) {
 TEST_F(AssembleTest, AListenerWaitsForItsRoutesAndTheOldOneServesMeanwhile) {
   EXPECT_TRUE(Apply(ResourceType::kListener, {ListenerBytes("l", "r1")}).empty());
   EXPECT_EQ(result_.error, "");
-  EXPECT_EQ(assembler_.WantedRoutes(store_), std::set<std::string>{"r1"});
+  EXPECT_EQ(Wanted(ResourceType::kRoutes), std::set<std::string>{"r1"});
   Update update = Apply(ResourceType::kRoutes, {RoutesBytes("r1", "a")});
   EXPECT_EQ(update.changes.listeners, std::vector<std::string>{"l"});
   EXPECT_EQ(update.changes.route_tables, std::vector<std::string>{"r1"});
 
   EXPECT_TRUE(Apply(ResourceType::kListener, {ListenerBytes("l", "r2")}).empty());
-  EXPECT_EQ(assembler_.WantedRoutes(store_), (std::set<std::string>{"r1", "r2"}));
+  EXPECT_EQ(Wanted(ResourceType::kRoutes), (std::set<std::string>{"r1", "r2"}));
   update = Apply(ResourceType::kRoutes, {RoutesBytes("r1", "a"), RoutesBytes("r2", "a")});
   EXPECT_EQ(update.snapshot->listeners.Find("l")->filter_chains[0].http->rds_name, "r2");
-  EXPECT_EQ(assembler_.WantedRoutes(store_), std::set<std::string>{"r2"});
+  EXPECT_EQ(Wanted(ResourceType::kRoutes), std::set<std::string>{"r2"});
 }
 
 TEST_F(AssembleTest, WhatAResponseLeavesOutIsGone) {
