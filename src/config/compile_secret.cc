@@ -297,15 +297,16 @@ std::shared_ptr<const Secret> RereadSecret(const Secret& secret, base::FieldErro
 }
 
 SecretRef CompileSecretRef(const tlsv3::SdsSecretConfig& proto, base::FieldErrors& errors) {
-  if (proto.name().empty()) errors.AddAt("name", "needed; write the name of the secret");
+  CheckResourceName(proto.name(), "name", errors);
+  SecretRef out{proto.name(), nullptr};
   if (proto.has_sds_config()) {
     const Scope scope(errors, "sds_config");
-    const ConfigSource source = CompileConfigSource(proto.sds_config(), {}, errors);
-    if (!std::holds_alternative<AdsSource>(source.from)) {
-      errors.Add("secrets come over the ADS stream only; write ads: {}");
-    }
+    ConfigSource source = CompileConfigSource(proto.sds_config(), {}, errors);
+    out.over_sds = true;
+    out.fetch_timeout_ms = source.fetch_timeout_ms;
+    out.source = ConfigSourceRef(std::move(source));
   }
-  return {proto.name(), nullptr};
+  return out;
 }
 
 ValidationRef CompileValidationRef(const tlsv3::CommonTlsContext& proto,

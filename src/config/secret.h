@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "config/config_source.h"
 #include "config/matchers.h"
 
 namespace sluice::config {
@@ -78,11 +79,15 @@ struct Secret {
 struct SecretRef {
   std::string sds_name;  // "": inline. Looked up in Snapshot::secrets.
   std::shared_ptr<const Secret> inline_secret;
+  bool over_sds = false;  // Else one of static_resources.secrets.
+  ConfigSourceRef source = {};
+  std::uint64_t fetch_timeout_ms = 15'000;
   bool operator==(const SecretRef& other) const {
     const bool same = inline_secret == other.inline_secret ||
                       (inline_secret != nullptr && other.inline_secret != nullptr &&
                        *inline_secret == *other.inline_secret);
-    return same && sds_name == other.sds_name;
+    return same && sds_name == other.sds_name && over_sds == other.over_sds &&
+           source == other.source && fetch_timeout_ms == other.fetch_timeout_ms;
   }
 };
 

@@ -40,7 +40,8 @@ struct ConfigThread::State final : xds::ResponseHandler {
         loop(options.clock),
         store(options.compile, NamesOf(options.bootstrap.clusters),
               NamesOf(options.bootstrap.listeners)),
-        assembler(ValuesOf(options.bootstrap.clusters), ValuesOf(options.bootstrap.listeners)),
+        assembler(ValuesOf(options.bootstrap.clusters), ValuesOf(options.bootstrap.listeners),
+                  options.bootstrap.secrets),
         own_events(options.clock),
         events(options.events == nullptr ? own_events : *options.events),
         clusters_stats(options.registry.Get<observe::ClusterManagerStats>(

@@ -40,9 +40,11 @@ std::vector<std::string> ServingNames(const std::set<std::string>& owners, char 
 }  // namespace
 
 Assembler::Assembler(std::vector<std::shared_ptr<const config::Cluster>> clusters,
-                     std::vector<std::shared_ptr<const config::Listener>> listeners)
+                     std::vector<std::shared_ptr<const config::Listener>> listeners,
+                     std::vector<std::shared_ptr<const config::Secret>> secrets)
     : static_clusters_(std::move(clusters)),
       static_listeners_(std::move(listeners)),
+      static_secrets_(std::move(secrets)),
       live_(std::make_shared<config::Snapshot>()) {}
 
 void Assembler::SetRuntime(std::shared_ptr<const config::Runtime> runtime) {
@@ -60,6 +62,10 @@ Update Assembler::Initial(base::Monotonic now) {
   auto next = std::make_shared<config::Snapshot>(*live_);
   ++next->generation;
   next->runtime = runtime_;
+  for (const auto& secret : static_secrets_) {
+    next->secrets.Set(secret->name, secret);
+    update.changes.secrets.push_back(secret->name);
+  }
   for (const auto& cluster : static_clusters_) {
     next->clusters.Set(cluster->name, cluster);
     update.changes.clusters.push_back(cluster->name);
@@ -174,6 +180,10 @@ void Assembler::Warm(const config::Listener& listener, base::Monotonic now) {
     wait(chain.http->scoped->fetch_timeout_ms);
   }
   for (const config::FilterChain& chain : listener.filter_chains) {
+    VisitSecrets(chain, [&](const config::SecretRef& ref) {
+      wait(ref.fetch_timeout_ms);
+      waits = true;
+    });
     if (chain.http == nullptr) continue;
     if (!chain.http->rds_name.empty() || chain.http->scoped != nullptr) {
       wait(chain.http->rds_fetch_timeout_ms);
@@ -255,7 +265,14 @@ void Assembler::TakeAssignments(const Store& store, const config::Snapshot& next
   }
 }
 
-void Assembler::TakeSecrets(const Store&, config::Snapshot&, Update&) { changed_secrets_.clear(); }
+void Assembler::TakeSecrets(const Store& store, config::Snapshot& next, Update& update) {
+  for (const std::string& name : std::exchange(changed_secrets_, {})) {
+    const auto* secret = store.secrets().FindShared(name);
+    if (secret == nullptr) continue;
+    next.secrets.Set(name, *secret);
+    update.changes.secrets.push_back(name);
+  }
+}
 
 void Assembler::TakeRoutes(const Store& store, base::Monotonic now, config::Snapshot& next,
                            Update& update) {
@@ -298,6 +315,9 @@ void Assembler::VisitMissing(
     if (!name.empty() && next.route_tables.Find(name) == nullptr) visit("route table", name);
   };
   for (const config::FilterChain& chain : listener.filter_chains) {
+    VisitSecrets(chain, [&](const config::SecretRef& ref) {
+      if (next.secrets.Find(ref.sds_name) == nullptr) visit("secret", ref.sds_name);
+    });
     if (chain.http == nullptr) continue;
     table(chain.http->rds_name);
     if (chain.http->scoped != nullptr) {
@@ -391,6 +411,9 @@ void Assembler::TakeDropped(Store& store, config::Snapshot& next, Update& update
         tables_.erase(name);
         references_.Set(Stored(kTable, name), {});
         if (next.route_tables.Erase(name)) update.changes.route_tables.push_back(name);
+      }
+      if (type == ResourceType::kSecret && next.secrets.Erase(name)) {
+        update.changes.secrets.push_back(name);
       }
       if (type == ResourceType::kScopedRoutes) scopes_answered_ = false;
     }

@@ -38,7 +38,8 @@ class Assembler {
  public:
   // Static resources are live from the start.
   Assembler(std::vector<std::shared_ptr<const config::Cluster>> clusters,
-            std::vector<std::shared_ptr<const config::Listener>> listeners);
+            std::vector<std::shared_ptr<const config::Listener>> listeners,
+            std::vector<std::shared_ptr<const config::Secret>> secrets = {});
 
   // What the runtime's layers amount to, from the next Initial() or Take() on.
   void SetRuntime(std::shared_ptr<const config::Runtime> runtime);
@@ -89,6 +90,7 @@ class Assembler {
 
   std::vector<std::shared_ptr<const config::Cluster>> static_clusters_;
   std::vector<std::shared_ptr<const config::Listener>> static_listeners_;
+  std::vector<std::shared_ptr<const config::Secret>> static_secrets_;
   std::shared_ptr<const config::Snapshot> live_;
   References references_;
   base::StringMap<Warming> clusters_;  // Changed or new, not live yet.

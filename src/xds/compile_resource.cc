@@ -2,12 +2,14 @@
 
 #include "base/field_errors.h"
 #include "base/strings.h"
+#include "config/compile_secret.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/core/v3/extension.pb.h"
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route_components.pb.h"
 #include "envoy/config/route/v3/scoped_route.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
 #include "envoy/service/runtime/v3/rtds.pb.h"
 
 namespace sluice::xds {
@@ -60,6 +62,10 @@ std::shared_ptr<const config::ExtensionConfig> Compile(
 std::shared_ptr<const config::RuntimeLayerValues> Compile(
     const CompileInput<config::RuntimeLayerValues>& input) {
   return ParseAndCompile(input, &config::CompileRuntimeLayer);
+}
+
+std::shared_ptr<const config::Secret> Compile(const CompileInput<config::Secret>& input) {
+  return ParseAndCompile(input, &config::CompileSecret);
 }
 
 }  // namespace sluice::xds

@@ -1,5 +1,5 @@
 #pragma once
-// From the bytes of one resource to its compiled value, for every type but secrets' files.
+// From the bytes of one resource to its compiled value, for every type.
 //
 // Config thread. Null, or errors: the resource is refused.
 
@@ -10,6 +10,7 @@
 #include "config/filter_discovery.h"
 #include "config/runtime_layers.h"
 #include "config/scoped_routes.h"
+#include "config/secret.h"
 
 namespace sluice::base {
 class FieldErrors;
@@ -36,5 +37,7 @@ std::shared_ptr<const config::ExtensionConfig> Compile(
     const CompileInput<config::ExtensionConfig>& input);
 std::shared_ptr<const config::RuntimeLayerValues> Compile(
     const CompileInput<config::RuntimeLayerValues>& input);
+
+std::shared_ptr<const config::Secret> Compile(const CompileInput<config::Secret>& input);
 
 }  // namespace sluice::xds

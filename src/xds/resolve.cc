@@ -39,10 +39,27 @@ void AddReferences(const config::HttpConnectionManager& http, std::vector<Refere
 
 }  // namespace
 
+void VisitSecrets(const config::FilterChain& chain,
+                  const std::function<void(const config::SecretRef&)>& visit) {
+  if (chain.tls == nullptr) return;
+  const auto one = [&](const config::SecretRef& ref) {
+    if (!ref.sds_name.empty()) visit(ref);
+  };
+  for (const config::SecretRef& ref : chain.tls->certificates) one(ref);
+  if (chain.tls->validation.secret) one(*chain.tls->validation.secret);
+  if (chain.tls->ticket_keys) one(*chain.tls->ticket_keys);
+}
+
 std::vector<Reference> ReferencesOf(const config::Listener& listener) {
   std::vector<Reference> out;
   for (const config::FilterChain& chain : listener.filter_chains) {
     if (chain.http != nullptr) AddReferences(*chain.http, out);
+    VisitSecrets(chain, [&](const config::SecretRef& ref) {
+      if (!ref.over_sds) return;
+      out.push_back(
+          {ResourceType::kSecret,
+           {ref.sds_name, ref.source, base::Cat("sds.", ref.sds_name, "."), ref.fetch_timeout_ms}});
+    });
   }
   return out;
 }

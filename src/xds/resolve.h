@@ -3,6 +3,7 @@
 //
 // Pure; config thread.
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -15,6 +16,10 @@ namespace sluice::xds {
 
 std::vector<Reference> ReferencesOf(const config::Listener& listener);
 std::vector<Reference> ReferencesOf(const config::Cluster& cluster);
+
+// Visits what a chain's TLS takes from elsewhere.
+void VisitSecrets(const config::FilterChain& chain,
+                  const std::function<void(const config::SecretRef&)>& visit);
 
 // Whether any filter of `listener` is discovered.
 bool HasDiscovery(const config::Listener& listener);

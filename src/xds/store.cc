@@ -221,7 +221,7 @@ void Store::ApplyByType(const Response& response, const RawResource& resource, b
     case ResourceType::kExtensionConfig:
       return ApplyOne(response, resource, extension_configs_, now);
     case ResourceType::kSecret:
-      return;
+      return ApplyOne(response, resource, secrets_, now);
   }
 }
 
@@ -298,6 +298,7 @@ void Store::Forget(ResourceType type, const std::string& name) {
   if (type == ResourceType::kEndpoints) assignments_.Erase(name);
   if (type == ResourceType::kRoutes) routes_.Erase(name);
   if (type == ResourceType::kRuntime) runtime_.Erase(name);
+  if (type == ResourceType::kSecret) secrets_.Erase(name);
   if (type == ResourceType::kExtensionConfig) extension_configs_.Erase(name);
 }
 

@@ -79,6 +79,7 @@ class Store {
     return extension_configs_;
   }
   const config::ShardedMap<config::RuntimeLayerValues>& runtime() const { return runtime_; }
+  const config::ShardedMap<config::Secret>& secrets() const { return secrets_; }
   // What VHDS delivered for a table, in order of names; null: it has not answered yet.
   using Hosts = std::map<std::string, std::shared_ptr<const config::VirtualHost>, std::less<>>;
   const Hosts* hosts_of(std::string_view table) const {
@@ -120,6 +121,7 @@ class Store {
   config::ShardedMap<config::RouteScope> scopes_;
   config::ShardedMap<config::ExtensionConfig> extension_configs_;
   config::ShardedMap<config::RuntimeLayerValues> runtime_;
+  config::ShardedMap<config::Secret> secrets_;
   std::map<std::string, Hosts, std::less<>> hosts_;  // By table.
   StoreView view_;
   std::array<std::size_t, kResourceTypes.size()> rejected_now_{};
