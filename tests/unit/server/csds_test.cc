@@ -1,20 +1,21 @@
 // The client status: every resource with its state, secrets without their keys, and what is
 // refused.
+#include "server/csds.h"
+
 #include <gmock/gmock.h>
 
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
 #include "envoy/service/status/v3/csds.pb.h"
-#include "server/csds.h"
 #include "tests/unit/server/admin_fixture.h"
 
 namespace sluice::server {
 namespace {
 
-using ::testing::HasSubstr;
-using ::testing::Not;
 using envoy::service::status::v3::ClientStatusRequest;
 using envoy::service::status::v3::ClientStatusResponse;
+using ::testing::HasSubstr;
+using ::testing::Not;
 using xds::ResourceType;
 
 class CsdsTest : public AdminFixture {
