@@ -95,6 +95,8 @@ template ClusterManagerStats& Registry::Get<ClusterManagerStats>(Scope, std::str
 template SubscriptionStats& Registry::Get<SubscriptionStats>(Scope, std::string_view, unsigned);
 template ControlPlaneStats& Registry::Get<ControlPlaneStats>(Scope, std::string_view, unsigned);
 template ServerStats& Registry::Get<ServerStats>(Scope, std::string_view, unsigned);
+template RuntimeStats& Registry::Get<RuntimeStats>(Scope, std::string_view, unsigned);
+template StateFileStats& Registry::Get<StateFileStats>(Scope, std::string_view, unsigned);
 template WorkerStats& Registry::Get<WorkerStats>(Scope, std::string_view, unsigned);
 template AccessLogStats& Registry::Get<AccessLogStats>(Scope, std::string_view, unsigned);
 template Http2Stats& Registry::Get<Http2Stats>(Scope, std::string_view, unsigned);
