@@ -231,7 +231,7 @@ std::vector<RuntimeLayerConfig> CompileLayeredRuntime(
         if (std::exchange(has_admin, true)) {
           errors.AddAt("admin_layer",
                        "Too many admin layers specified in LayeredRuntime, at most "
-                       "one may be specified");
+                       "one may be specified; leave one out");
         }
         break;
       case ProtoLayer::kRtdsLayer: {

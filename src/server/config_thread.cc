@@ -375,6 +375,7 @@ void ConfigThread::Start() {
     state->loop.Run();
     state->keeper.Flush();
     state->sources.reset();
+    state->runtime.StopWatching();
   });
 }
 

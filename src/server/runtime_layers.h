@@ -42,6 +42,8 @@ class RuntimeLayers {
 
   const std::shared_ptr<const config::Runtime>& merged() const { return merged_; }
   RuntimeView View() const;
+  // Disk layers stay as they are from now on. On the loop's thread, before that ends.
+  void StopWatching() { watches_.clear(); }
 
  private:
   bool ReadDisk(std::size_t layer);

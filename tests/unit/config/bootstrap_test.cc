@@ -175,7 +175,7 @@ static_resources:
       - name: rbac
         typed_config:
           "@type": type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC
-layered_runtime: {}
+overload_manager: {}
 )");
   EXPECT_THAT(
       lines,
@@ -190,7 +190,7 @@ layered_runtime: {}
           testing::StartsWith("b.yaml:16: static_resources.listeners[0].filter_chains[0]"
                               ".filters[0].typed_config: Didn't find a registered implementation "
                               "for 'rbac'"),
-          testing::StartsWith("b.yaml:18: layered_runtime: not supported")));
+          testing::StartsWith("b.yaml:18: overload_manager: not supported")));
 }
 
 TEST(LoadBootstrap, TextThatIsNoYaml) {

@@ -247,7 +247,10 @@ TEST(CompileHttpConnectionManager, RefusesBadOptions) {
        routes(R"(rds { route_config_name: "r" config_source {
            ads {} resource_api_version: V2 } })"),
        {kHcmPath + "rds.config_source.resource_api_version: value 1 is not supported; use V3"}},
-      {"scoped routes", routes("scoped_routes {}"), {kHcmPath + "scoped_routes: not supported"}},
+      {"scoped routes",
+       routes("scoped_routes {}"),
+       {kHcmPath + "scoped_routes.name: needed", kHcmPath + "scoped_routes: no scopes",
+        kHcmPath + "scoped_routes.scope_key_builder.fragments: is empty"}},
       {"negative time",
        WithHcm("request_timeout { seconds: -1 }"),
        {kHcmPath + "request_timeout: out of range"}},

@@ -221,7 +221,8 @@ TEST(CompileRouteTable, EveryBadFieldOfHosts) {
           "'*a*' domains: 'a b' domains: 'a/b' require_tls: 5 } vhds { } "
           "internal_only_headers: ':x'")),
       testing::UnorderedElementsAre(
-          testing::StartsWith("vhds: "), testing::StartsWith("virtual_hosts[1].require_tls"),
+          testing::StartsWith("vhds.config_source: no source"),
+          testing::StartsWith("virtual_hosts[1].require_tls"),
           "internal_only_headers[0]: ':x' is no header name", "virtual_hosts[0].name: is required",
           testing::StartsWith("virtual_hosts[0].domains: is empty"),
           testing::StartsWith("virtual_hosts[1].domains[0]: is empty"),

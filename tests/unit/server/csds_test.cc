@@ -70,7 +70,8 @@ TEST_F(CsdsTest, SaysOfEveryResourceWhatBecameOfIt) {
 
   ClientStatusRequest brief;
   brief.set_exclude_resource_contents(true);
-  for (const auto& each : Answer(brief).config(0).generic_xds_configs()) {
+  const ClientStatusResponse short_response = Answer(brief);
+  for (const auto& each : short_response.config(0).generic_xds_configs()) {
     EXPECT_FALSE(each.has_xds_config());
     EXPECT_FALSE(each.error_state().has_failed_configuration());
   }
