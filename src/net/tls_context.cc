@@ -9,6 +9,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/check.h"
 #include "base/status.h"
 #include "base/strings.h"
 #include "net/tls.h"
@@ -158,11 +159,20 @@ absl::Status UseAlpn(SSL_CTX* context, const std::vector<std::string>& protocols
   return TlsRefused("alpn_protocols cannot be set");
 }
 
+void FreeVerification(void*, void* verification, CRYPTO_EX_DATA*, int, long, void*) {
+  delete static_cast<TlsVerification*>(verification);
+}
+
 }  // namespace
 
 TlsClientContext::TlsClientContext(ssl_ctx_st* context, const TlsVerification& verification)
-    : context_(context), verification_(verification) {
-  SSL_CTX_set_app_data(context_, const_cast<TlsVerification*>(&verification_));
+    : context_(context) {
+  static const int kIndex =
+      SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, &FreeVerification);
+  auto copy = std::make_unique<TlsVerification>(verification);
+  SSL_CTX_set_app_data(context_, copy.get());
+  SLUICE_CHECK(SSL_CTX_set_ex_data(context_, kIndex, copy.get()) == 1);
+  static_cast<void>(copy.release());
 }
 
 TlsClientContext::~TlsClientContext() { SSL_CTX_free(context_); }

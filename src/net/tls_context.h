@@ -17,7 +17,7 @@ namespace sluice::net {
 
 class TlsClientContext {
  public:
-  // Takes the reference.
+  // Takes the reference. The SSL_CTX gets a copy of the rules: streams that outlive this need them.
   TlsClientContext(ssl_ctx_st* context, const TlsVerification& verification);
   ~TlsClientContext();
   TlsClientContext(const TlsClientContext&) = delete;
@@ -26,7 +26,6 @@ class TlsClientContext {
 
  private:
   ssl_ctx_st* context_;
-  const TlsVerification verification_;
 };
 
 // "what: the reasons in OpenSSL's queue".

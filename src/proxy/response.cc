@@ -89,7 +89,10 @@ Exchange::HeadStep Exchange::ReadResponseHead() {
       Fail(try_->stream->refused() ? FailureKind::kUpstreamRefused : FailureKind::kUpstreamReset);
       break;
     case HeadRead::Step::kBroken:
-      try_->attempt->stats().upstream_cx_protocol_error.Add();
+      // A connection of HTTP/2 counts by itself, once for all of its streams.
+      if (info_.upstream_protocol != http::Version::kHttp2) {
+        try_->attempt->stats().upstream_cx_protocol_error.Add();
+      }
       Fail(FailureKind::kUpstreamProtocolError);
       break;
     case HeadRead::Step::kFull:
