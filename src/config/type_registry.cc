@@ -29,6 +29,7 @@
 #include "envoy/config/core/v3/substitution_format_string.pb.h"
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
 #include "envoy/config/endpoint/v3/endpoint_components.pb.h"
+#include "envoy/config/listener/v3/api_listener.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/listener/v3/listener_components.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
@@ -64,8 +65,13 @@
 #include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
+#include "envoy/service/cluster/v3/cds.pb.h"
 #include "envoy/service/discovery/v3/discovery.pb.h"
+#include "envoy/service/endpoint/v3/eds.pb.h"
+#include "envoy/service/listener/v3/lds.pb.h"
+#include "envoy/service/route/v3/rds.pb.h"
 #include "envoy/service/runtime/v3/rtds.pb.h"
+#include "envoy/service/secret/v3/sds.pb.h"
 #include "envoy/service/status/v3/csds.pb.h"
 #include "envoy/type/matcher/v3/regex.pb.h"
 #include "envoy/type/matcher/v3/string.pb.h"
@@ -119,6 +125,7 @@ std::vector<const pb::Descriptor*> OneTypePerFile() {
       core::SubstitutionFormatString::descriptor(),
       envoy::config::endpoint::v3::ClusterLoadAssignment::descriptor(),
       envoy::config::endpoint::v3::Endpoint::descriptor(),
+      envoy::config::listener::v3::ApiListener::descriptor(),
       envoy::config::listener::v3::Listener::descriptor(),
       envoy::config::listener::v3::FilterChain::descriptor(),
       envoy::config::route::v3::RouteConfiguration::descriptor(),
@@ -159,9 +166,14 @@ std::vector<const pb::Descriptor*> OneTypePerFile() {
       envoy::extensions::transport_sockets::tls::v3::Secret::descriptor(),
       envoy::extensions::transport_sockets::tls::v3::UpstreamTlsContext::descriptor(),
       envoy::extensions::upstreams::http::v3::HttpProtocolOptions::descriptor(),
+      envoy::service::cluster::v3::CdsDummy::descriptor(),
       envoy::service::discovery::v3::DiscoveryRequest::descriptor(),
       envoy::service::runtime::v3::Runtime::descriptor(),
       envoy::service::status::v3::ClientStatusRequest::descriptor(),
+      envoy::service::endpoint::v3::EdsDummy::descriptor(),
+      envoy::service::listener::v3::LdsDummy::descriptor(),
+      envoy::service::route::v3::RdsDummy::descriptor(),
+      envoy::service::secret::v3::SdsDummy::descriptor(),
       envoy::type::matcher::v3::RegexMatcher::descriptor(),
       envoy::type::matcher::v3::StringMatcher::descriptor(),
       envoy::type::v3::HashPolicy::descriptor(),
