@@ -54,9 +54,9 @@ void CheckRing(LoadBalancing& out, base::FieldErrors& errors) {
   check(out.ring_min, "minimum_ring_size");
   check(out.ring_max, "maximum_ring_size");
   if (out.ring_min > out.ring_max) {
-    errors.AddAt("minimum_ring_size",
-                 base::Cat("ring hash: minimum_ring_size (", out.ring_min,
-                           ") > maximum_ring_size (", out.ring_max, "); swap them"));
+    errors.AddAt("minimum_ring_size", base::Cat("ring hash: minimum_ring_size (", out.ring_min,
+                                                ") > maximum_ring_size (", out.ring_max,
+                                                "); write the smaller as minimum_ring_size"));
   }
 }
 

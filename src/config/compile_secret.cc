@@ -119,7 +119,7 @@ void CompileValidation(const tlsv3::CertificateValidationContext& proto, Secret&
   out.system_cas = proto.has_system_root_certs();
   if (proto.has_crl()) {
     out.crl_pem = ReadPart(proto.crl(), "crl", {Part::kCrl, 0, ""}, secret, errors);
-    if (!proto.has_trusted_ca()) errors.AddAt("crl", "says nothing without trusted_ca");
+    if (!proto.has_trusted_ca()) errors.AddAt("crl", "says nothing without trusted_ca; add it");
   }
   out.only_leaf_crl = proto.only_verify_leaf_cert_crl();
   CompilePins(proto, out, errors);
@@ -135,7 +135,7 @@ void CompileValidation(const tlsv3::CertificateValidationContext& proto, Secret&
   out.allow_expired = proto.allow_expired_certificate();
   if (proto.has_max_verify_depth()) {
     out.verify_depth_max = proto.max_verify_depth().value();
-    if (out.verify_depth_max > 100) errors.AddAt("max_verify_depth", "at most 100");
+    if (out.verify_depth_max > 100) errors.AddAt("max_verify_depth", "at most 100; write 1 to 100");
   }
   secret.watched_directory = proto.watched_directory().path();
   secret.value = std::move(out);

@@ -115,9 +115,14 @@ FilterChainIndex::Added FilterChainIndex::Add(const FilterChainMatch& match, std
   for (const std::uint32_t port : match.source_ports) {
     inserting.keys[kSourcePort].push_back({Number(port), nullptr});
   }
+  std::size_t combinations = 1;
   for (std::vector<Key>& keys : inserting.keys) {
     if (keys.empty()) keys.push_back({});
+    if (keys.size() > kCombinationsMax / combinations) return Added::kTooMany;
+    combinations *= keys.size();
   }
+  combinations_ += combinations;
+  if (combinations_ > kCombinationsMax) return Added::kTooMany;
   if (nodes_.empty()) nodes_.emplace_back();
   Insert(inserting, 0, 0);
   if (nodes_.size() > kNodesMax) return Added::kTooMany;

@@ -55,6 +55,8 @@ class FilterChainIndex {
  public:
   static constexpr std::size_t kNone = ~std::size_t{0};
   static constexpr std::size_t kNodesMax = 200'000;
+  // Of one value of each criterion, over all chains: each is a slot of the last level.
+  static constexpr std::size_t kCombinationsMax = 1'000'000;
 
   enum class Added : std::uint8_t { kOk, kDuplicate, kTooMany };
   // `uses_zero_prefix`: some match of the listener names 0.0.0.0/0 or ::/0, which is the same as
@@ -79,6 +81,7 @@ class FilterChainIndex {
   std::size_t Step(const Node& node, std::size_t level, const ChainFacts& facts) const;
 
   std::vector<Node> nodes_;
+  std::size_t combinations_ = 0;
 };
 
 }  // namespace sluice::config

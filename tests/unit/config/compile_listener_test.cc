@@ -101,11 +101,10 @@ TEST(CompileListener, FailsClosedOnWhatWeDoNotHave) {
                                     any("envoy.extensions.filters.http.cors.v3.CorsPolicy"), "} ",
                                     kRds, kRouter))),
        {kHcmPath + "http_filters[0].typed_config: Didn't find a registered implementation"}},
-      {"proxy protocol",
-       With(base::Cat(R"(listener_filters { name: "pp" )",
-                      any("envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol"),
-                      "}")),
-       {"listener_filters[0]: Didn't find a registered implementation for 'pp'"}},
+      {"original destination",
+       With(base::Cat(R"(listener_filters { name: "od" )",
+                      any("envoy.extensions.filters.listener.original_dst.v3.OriginalDst"), "}")),
+       {"listener_filters[0].typed_config: Didn't find a registered implementation for 'od'"}},
       {"chain match by suffix",
        listener(base::Cat(hcm, R"(filter_chain_match { address_suffix: "1" })")),
        {"filter_chains[0].filter_chain_match.address_suffix: not supported"}},
@@ -115,9 +114,9 @@ TEST(CompileListener, FailsClosedOnWhatWeDoNotHave) {
       {"drain type",
        With("drain_type: MODIFY_ONLY"),
        {"drain_type: value 1 is not supported; use DEFAULT"}},
-      {"local reply mapping",
-       WithHcm("local_reply_config {}"),
-       {kHcmPath + "local_reply_config: not supported"}},
+      {"path normalization options",
+       WithHcm("path_normalization_options {}"),
+       {kHcmPath + "path_normalization_options: not supported"}},
       {"client certificates",
        WithHcm("forward_client_cert_matcher {}"),
        {kHcmPath + "forward_client_cert_matcher: not supported"}},
@@ -228,15 +227,16 @@ TEST(CompileListener, RefusesBadListeners) {
 
 TEST(CompileListener, TellsAllErrorsAtOnce) {
   base::FieldErrors errors;
-  CompileText(base::Cat(Chain(HcmFilter("codec_type: HTTP3 local_reply_config {}")),
+  CompileText(base::Cat(Chain(HcmFilter("codec_type: HTTP3 path_normalization_options {}")),
                         "tcp_backlog_size { value: 0 }"),
               errors);
   std::vector<std::string> paths;
   for (const auto& error : errors.errors()) paths.push_back(error.path);
-  EXPECT_THAT(paths, testing::UnorderedElementsAre(
-                         "name", "address", "tcp_backlog_size", kHcmPath + "local_reply_config",
-                         kHcmPath + "codec_type", kHcmPath + "stat_prefix",
-                         kHcmPath.substr(0, kHcmPath.size() - 1), kHcmPath + "http_filters"));
+  EXPECT_THAT(paths,
+              testing::UnorderedElementsAre(
+                  "name", "address", "tcp_backlog_size", kHcmPath + "path_normalization_options",
+                  kHcmPath + "codec_type", kHcmPath + "stat_prefix",
+                  kHcmPath.substr(0, kHcmPath.size() - 1), kHcmPath + "http_filters"));
 }
 
 TEST(ListenerEquality, IsByValueAlsoBehindPointers) {

@@ -25,17 +25,16 @@ google::protobuf::Any AnyOf(std::string_view type) {
 std::size_t CompileIndex(ExtensionCategory category) {
   switch (category) {
     case ExtensionCategory::kNetworkFilter:
+    case ExtensionCategory::kDownstreamTransportSocket:
       return 0;
     case ExtensionCategory::kListenerFilter:
-      return 99;  // None.
+      return 4;
     case ExtensionCategory::kHttpFilter:
       return 1;
     case ExtensionCategory::kPerRoute:
       return 2;
     case ExtensionCategory::kAccessLogger:
       return 3;
-    case ExtensionCategory::kDownstreamTransportSocket:
-      return 4;
     case ExtensionCategory::kUpstreamTransportSocket:
     case ExtensionCategory::kProtocolOptions:
     case ExtensionCategory::kLoadBalancer:
@@ -75,12 +74,14 @@ TEST(Extensions, UnknownOnesAreNamedWithWhatIsSupported) {
   AddUnknownExtension(ExtensionCategory::kListenerFilter, "a\nb", AnyOf("x.Y"), errors);
   EXPECT_THAT(
       Lines(errors),
-      testing::ElementsAre(": Didn't find a registered implementation for 'my.rbac' with type URL: "
-                           "'type.googleapis.com/x.RBAC'; use an @type that is supported here: "
-                           "envoy.extensions.filters.http.cors.v3.Cors, "
-                           "envoy.extensions.filters.http.router.v3.Router",
-                           testing::AllOf(testing::HasSubstr("none of this kind is supported"),
-                                          testing::Not(testing::HasSubstr("\n")))));
+      testing::ElementsAre(
+          ": Didn't find a registered implementation for 'my.rbac' with type URL: "
+          "'type.googleapis.com/x.RBAC'; use an @type that is supported here: "
+          "envoy.extensions.filters.http.cors.v3.Cors, "
+          "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation, "
+          "envoy.extensions.filters.http.router.v3.Router",
+          testing::AllOf(testing::HasSubstr("supported here: envoy.extensions.filters.listener."),
+                         testing::Not(testing::HasSubstr("\n")))));
 }
 
 // SLUICE_UPDATE_GOLDEN=1 rewrites the file.
@@ -105,7 +106,7 @@ TEST(Defaults, EveryDifferenceHasAReasonAndNothingElse) {
     EXPECT_EQ(same, base::TrimOws(cells[4]).empty()) << line;
     if (!same) ++differences;
   }
-  EXPECT_EQ(differences, 9);
+  EXPECT_EQ(differences, 12);
 }
 
 // What decisions promise.
