@@ -93,6 +93,9 @@ std::string EncodeState(const SavedState& state) {
   return out + body;
 }
 
+// The year 2200: what a clock in nanoseconds still holds.
+constexpr std::uint64_t kSavedMsMax = 7'258'118'400'000;
+
 absl::StatusOr<SavedState> DecodeState(std::string_view bytes) {
   if (!bytes.starts_with(kMagic)) return base::InvalidArgument("is no state file of this version");
   if (bytes.size() < kHeaderBytes) return base::InvalidArgument("is cut short");
@@ -108,7 +111,9 @@ absl::StatusOr<SavedState> DecodeState(std::string_view bytes) {
   Reader in(body);
   SavedState state;
   state.node = in.Text();
-  state.saved = base::WallTime(base::milliseconds(static_cast<std::int64_t>(in.Number())));
+  const std::uint64_t saved_ms = in.Number();
+  if (saved_ms > kSavedMsMax) return base::InvalidArgument("was saved at no time there is");
+  state.saved = base::WallTime(base::milliseconds(static_cast<std::int64_t>(saved_ms)));
   const std::uint64_t types = in.Number();
   for (std::uint64_t i = 0; i < types && in.ok(); ++i) {
     const std::string name = in.Text();
